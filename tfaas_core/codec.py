@@ -60,9 +60,10 @@ class Codec(ABC, Generic[D]):
 
     A codec named ``json`` is served under ``/predict/json`` and ``/json``, and for one model under
     ``/models/NAME/predict/json`` and the like. Methods are called in an HTTP worker's event loop,
-    but for large bodies and answers, and if ``is_heavy`` says so, in threads: they must not wait
-    for anything, and keep nothing between calls that is not safe for threads. They change nothing
-    of what they are given. What ``encode`` needs of the request, the document carries.
+    but for large answers, for large bodies that ``parse_at_once`` does not read, and if
+    ``is_heavy`` says so, in threads: they must not wait for anything, and keep nothing between
+    calls that is not safe for threads. They change nothing of what they are given. What ``encode``
+    needs of the request, the document carries.
     """
 
     name: ClassVar[str]

@@ -103,8 +103,12 @@ def test_http_workers_whose_loops_are_held_for_ever_are_replaced(tmp_path: Path)
             until(partial(logs, server, f"tfaas_sleeper, in {name} ("))
         for each in asked:
             assert isinstance(each.exception(WITHIN_S), httpx.TransportError)
-        until(lambda: len(server.workers()) == 2)
-        assert first.isdisjoint(worker.pid for worker in server.workers())
+
+        def are_new() -> bool:
+            pids = {worker.pid for worker in server.workers()}
+            return len(pids) == 2 and first.isdisjoint(pids)
+
+        until(are_new)
         assert server.http.get("/models").status_code == 200
         log = server.log.read_text()
     assert "has answered nothing and done nothing for 8 s: replacing it" in log

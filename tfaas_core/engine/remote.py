@@ -51,10 +51,10 @@ class RemoteTable(Table, frozen=True):
     max_replicas: PositiveInt = 1
     """Hosts of each model, at most, while many rows wait for it; one that keeps state has one."""
     rows_per_replica: PositiveInt = 64
-    """Of a model's rows that wait or run, so many are enough for a further host."""
+    """So many of a model's rows may wait or run for each of its hosts; more call for another."""
     calm_s: Annotated[float, Meta(ge=1, le=86_400)] = CALM_S
-    """A model that was not asked for so long gives way to others on a full host; for so long, fewer
-    hosts of a model have to be enough before one goes."""
+    """A model that nobody has asked for in this time gives way to others on a full host; fewer
+    hosts of a model have to be enough for this time before one goes."""
     tls_cert: str = ""
     """The file of this machine's certificate, in PEM, and those that it is signed with."""
     tls_key: str = ""

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias, TypeVar
 
 from tfaas_core.errors import StorageUnavailable, TfaasError, Unavailable, UnknownVersion
 from tfaas_core.models.model import ModelVersion, now_or_right_after
 from tfaas_core.models.paths import HERE, ModelPaths
-from tfaas_core.models.versions import Model, Pointers
+from tfaas_core.models.versions import Model
+from tfaas_core.predict.model_changes import (
+    interim_model,
+    keys_pointed_at,
+    moves_between,
+    overtaken_model,
+    versions_gone,
+)
 from tfaas_core.routing.unexpected import is_given_up
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.system.output.one_line import described
-
-Move: TypeAlias = tuple[ModelVersion, ModelVersion]
-"""A version that requests went to, and the one that they go to from now on."""
 
 Switched: TypeAlias = Callable[[str, Model | None, Model | None], None]
 """Told of a model's name, and of the model before and after a change; None: it is not there."""
@@ -61,6 +65,7 @@ class Catalog:
         self._default = ""
         self._lost: StorageUnavailable | None = StorageUnavailable("the models are not read yet")
         self._was_read = False
+        self._next_looks: dict[str, asyncio.Task[None]] = {}
         # Two looks at the storage must not overtake each other.
         self._looking = asyncio.Lock()
 
@@ -81,15 +86,24 @@ class Catalog:
     async def refresh(self, name: str) -> None:
         """Looks one name up again, because somebody changed it, and waits until that is served.
 
-        Raises as ``load`` does.
+        All that ask before a look has begun share it. Raises as ``load`` does.
         """
+        look = self._next_looks.get(name)
+        if look is None:
+            look = self._next_looks[name] = asyncio.create_task(self._look_up(name))
+            # If everyone who waited has gone, nobody else looks at the error.
+            look.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(look)
+        if not self._is_up_to_date(name):
+            await asyncio.shield(self._switches[name])
+
+    async def _look_up(self, name: str) -> None:
         async with self._looking:
+            del self._next_looks[name]  # whoever asks from now on wants a later look
             model = await self._read(self._storage.model, name)
             self._choice = await self._read(self._storage.default)
             self._take_note(name, model)
             self._find_default()
-        if not self._is_up_to_date(name):
-            await asyncio.shield(self._switches[name])
 
     async def _read(self, read: Callable[..., T], *arguments: str) -> T:
         try:
@@ -150,7 +164,7 @@ class Catalog:
                 self._put(name, None)
         elif not (seen is model or seen == model):
             self._seen[name] = model
-            self._put(name, model if before is None else _interim(before, model))
+            self._put(name, model if before is None else interim_model(before, model))
         if name not in self._switches and not self._is_up_to_date(name):
             self._switches[name] = asyncio.create_task(self._switch(name))
 
@@ -163,7 +177,9 @@ class Catalog:
         try:
             while not self._is_up_to_date(name):
                 before, model = self._models[name], self._seen[name]
-                ready = [new for old, new in _moves(before, model) if await self._ready(old, new)]
+                ready = [
+                    new for old, new in moves_between(before, model) if await self._ready(old, new)
+                ]
                 self._let_go_live(name, model, ready)
         finally:
             del self._switches[name]
@@ -188,11 +204,11 @@ class Catalog:
         now, served = self._seen.get(name), self._models.get(name)
         keys = {version.key for version in ready}
         if now is not None and served is not None:
-            goal = model if now is model else _overtaken(served, model, now)
-            if all(new.key in keys for _, new in _moves(served, goal)):
+            goal = model if now is model else overtaken_model(served, model, now)
+            if all(new.key in keys for _, new in moves_between(served, goal)):
                 self._put(name, goal)
                 self._find_default()
-        needed = {*_keys_pointed_at(self._models.get(name)), *_keys_pointed_at(now)}
+        needed = {*keys_pointed_at(self._models.get(name)), *keys_pointed_at(now)}
         for version in ready:
             if version.key not in needed:
                 self._on_gone(version)
@@ -202,16 +218,17 @@ class Catalog:
         if model is not None:
             self._models[name] = model
         if before is not None:
-            for version in _gone(before, model):
+            for version in versions_gone(before, model):
                 self._on_gone(version)
         if self._was_read and self._switched is not None:
             self._switched(name, before, model)
 
     async def close(self) -> None:
         """Ends what is going on."""
-        for switch in list(self._switches.values()):
-            switch.cancel()
-        await asyncio.gather(*self._switches.values(), return_exceptions=True)
+        going_on = [*self._next_looks.values(), *self._switches.values()]
+        for task in going_on:
+            task.cancel()
+        await asyncio.gather(*going_on, return_exceptions=True)
 
     def next_moment(self) -> str:
         """The present; or, if a host's clock is ahead, right after what it uploaded or chose.
@@ -231,70 +248,3 @@ class Catalog:
         choice = self._choice
         if newest and choice and choice.name in self._models and choice.chosen >= newest.created:
             self._default = choice.name
-
-
-def _moves(before: Model, after: Model) -> Iterator[Move]:
-    """Where requests will go that went somewhere else before."""
-    if before.live.key != after.live.key:
-        yield before.live, after.live
-    for label in before.pointers.labels.keys() & after.pointers.labels.keys():
-        old, new = before.labelled(label), after.labelled(label)
-        if old.key != new.key:
-            yield old, new
-
-
-def _interim(before: Model, after: Model) -> Model:
-    """``after``, while requests still go where they went ``before``: what is gone is left out.
-
-    A live version that newer ones have pushed out, rather than somebody deleted, answers on.
-    """
-    live = before.live
-    there = {version.key for version in after.versions}
-    numbers = {version.version: version.key for version in before.versions}
-    is_another = any(numbers.get(v.version, v.key) != v.key for v in after.versions)
-    if live.key not in there and (is_another or live.version > after.pointers.live):
-        return after
-    versions = {version.version: version for version in (live, *after.versions)}
-    labels = dict(after.pointers.labels)
-    for label in before.pointers.labels.keys() & labels.keys():
-        old = before.labelled(label)
-        if old.key in there:
-            labels[label] = old.version
-    history = after.pointers.history
-    if live.version != after.pointers.live:
-        history = (*(number for number in history if number != live.version), live.version)
-    return Model.of(versions.values(), Pointers(history, labels))
-
-
-def _overtaken(served: Model, model: Model, now: Model) -> Model:
-    """What to serve once ``model`` is ready, while the one to serve is ``now`` already another.
-
-    Its live version, if an upload has overtaken it; otherwise nothing else than is ``served``.
-    """
-    live = model.live
-    if live.version >= now.pointers.live or live.key not in {v.key for v in now.versions}:
-        return served
-    versions = {version.version: version for version in (*served.versions, live)}
-    pointers = served.pointers.with_live(live.version)
-    return _interim(Model.of(versions.values(), pointers), now)
-
-
-def _keys_pointed_at(model: Model | None) -> Iterator[str]:
-    """Of the live version, and of those that labels name."""
-    if model is not None:
-        for version in model.versions:
-            if version.version in model.pointers.kept:
-                yield version.key
-
-
-def _gone(before: Model, after: Model | None) -> Iterator[ModelVersion]:
-    """Versions that are no longer there, or no longer live or labelled.
-
-    Those that are there all the same are loaded again should a request name their number.
-    """
-    there = {v.key: v for v in after.versions} if after is not None else {}
-    kept = after.pointers.kept if after is not None else set()
-    for version in before.versions:
-        was_kept = version.version in before.pointers.kept
-        if version.key not in there or (was_kept and version.version not in kept):
-            yield version

@@ -95,3 +95,11 @@ async def in_time(
             f"model {version.name!r} did not answer within the {asked_s} s of the request",
             model=version.name,
         ) from None
+
+
+async def followed(running: Awaitable[list[Array]], visit: Visit) -> list[Array]:
+    """What the run gives; it stands between two steps of the request."""
+    visit.ends_step("bind")
+    outputs = await running
+    visit.begins_step()
+    return outputs

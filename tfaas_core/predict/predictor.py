@@ -16,7 +16,13 @@ from tfaas_core.levels import as_numbers
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.early_binding import EarlyBinding, read_at_once, read_early
-from tfaas_core.predict.inference import InferenceRequest, InferenceResult, Settled, in_time
+from tfaas_core.predict.inference import (
+    InferenceRequest,
+    InferenceResult,
+    Settled,
+    followed,
+    in_time,
+)
 from tfaas_core.predict.prediction import Prediction, encoded_by, large_prediction, take_long
 from tfaas_core.predict.target import Target, target_with
 from tfaas_core.route import Head
@@ -46,14 +52,6 @@ def fitted(
             got=bound.rows,
         )
     return inputs if keeps_levels else as_numbers(inputs)
-
-
-async def _followed(running: Awaitable[list[Array]], visit: Visit) -> list[Array]:
-    """What the run gives; it stands between two steps of the request."""
-    visit.ends_step("bind")
-    outputs = await running
-    visit.begins_step()
-    return outputs
 
 
 class Predictor:
@@ -153,12 +151,14 @@ class Predictor:
 
     async def infer(self, asked: InferenceRequest) -> InferenceResult:
         """Runs a request of any protocol, with others of any protocol; raises TfaasError."""
-        return asked.result(await self.begin(asked))
+        try:
+            return asked.result(await self.begin(asked))
+        except UnknownVersion:
+            return await self.infer_anew(asked, Target(asked.version.name, asked.version.version))
 
     async def infer_anew(self, asked: InferenceRequest, target: Target) -> InferenceResult:
-        """As ``infer``, by the version that ``target`` names now; or, if that takes or gives
-        anything else, by the one before. Raises Unavailable if that was removed, and as ``found``.
-        """
+        """As ``infer``, by what ``target`` names now; or, if that takes or gives anything else, by
+        the version before. Raises Unavailable if that was removed, and as ``found``."""
         gone, tries_left = asked.version, _MOST_BINDS
         while True:
             await self._catalog.refresh(gone.name)
@@ -174,7 +174,8 @@ class Predictor:
                     model=gone.name,
                 )
             try:
-                return await self.infer(msgspec.structs.replace(asked, version=version))
+                anew = msgspec.structs.replace(asked, version=version)
+                return anew.result(await self.begin(anew))
             except UnknownVersion:
                 tries_left -= 1
                 if not tries_left:
@@ -189,7 +190,7 @@ class Predictor:
             asked.check_outputs()
         running, visit = self._running(asked), asked.visit
         if visit is not None and visit.steps is not None:
-            running = _followed(running, visit)
+            running = followed(running, visit)
         timeout_s = asked.timeout_s
         return running if timeout_s is None else in_time(asked.version, timeout_s, running)
 
@@ -210,7 +211,7 @@ class Predictor:
             visit.rows = rows
         running = self._engine.run(version, inputs, rows, settled.whole, visit)
         if visit is not None and visit.steps is not None:
-            running = _followed(running, visit)
+            running = followed(running, visit)
         return running if timeout_s is None else in_time(version, timeout_s, running)
 
     def _running(self, asked: InferenceRequest) -> Awaitable[list[Array]]:

@@ -105,7 +105,9 @@ async def test_a_model_is_spread_and_gathered_and_its_versions_change_without_a_
             await stream.goes_on()
             second = await worker.upload("vk", "sum")
             await worker.engine.ready(second)
-            assert len(await until_on(worker, second, 2)) == 2
+            told = await worker.engine.servables()
+            states = [status.state for status in told if status.model == second.reference]
+            assert states == ["ready", "ready"]
             stream.version = second
             await stream.goes_on()
             worker.retire(first)
@@ -116,6 +118,22 @@ async def test_a_model_is_spread_and_gathered_and_its_versions_change_without_a_
             assert await until_on(worker, second, 1) == [home]
             await stream.goes_on()
         assert stream.failures == []
+
+
+@in_event_loop
+async def test_a_host_that_is_not_wanted_any_more_by_the_time_it_is_ready_is_let_go(
+    tmp_path: Path,
+) -> None:
+    async with started(Hosts(2), tmp_path, [PROCESSES]) as harness:
+        worker = harness.worker
+        version = await worker.upload("vk", "sleep 0.2")
+        (home,) = await until_on(worker, version, 1)
+        spread(worker, vk=2)
+        async with asyncio.timeout(60):
+            while len(await hosts_of(worker, version)) < 2:
+                await asyncio.sleep(0.01)
+        spread(worker)
+        assert await until_on(worker, version, 1) == [home]
 
 
 @in_event_loop

@@ -20,12 +20,15 @@ class SometimesAway(FakeStorage):
     """A storage that cannot be read while it ``is_away``."""
 
     is_away = False
+    looks = 0
+    """How often one name was looked up."""
 
     def default(self) -> DefaultChoice | None:
         self._check()
         return super().default()
 
     def model(self, name: str) -> Model | None:
+        self.looks += 1
         self._check()
         return super().model(name)
 

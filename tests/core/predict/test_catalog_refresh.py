@@ -50,6 +50,17 @@ async def test_a_new_version_serves_once_it_is_ready_and_the_old_one_until_then(
 
 
 @in_event_loop
+async def test_many_who_look_again_at_once_share_a_look(make_case: Callable[..., Case]) -> None:
+    case = make_case()
+    case.upload("vk")
+    await case.catalog.load()
+    case.upload("vk")
+    await asyncio.gather(*[case.catalog.refresh("vk") for _ in range(50)])
+    assert case.live("vk") == 2
+    assert case.storage.looks == 1
+
+
+@in_event_loop
 @pytest.mark.parametrize("fault", [CannotServe("no room"), ValueError("a bug"), SystemExit(3)])
 async def test_a_version_that_does_not_get_ready_goes_live_all_the_same(
     make_case: Callable[..., Case], fault: BaseException

@@ -40,6 +40,8 @@ async def test_so_it_does_by_other_protocols(case: Case) -> None:
     version = case.catalog.get("vk", 1)
     (name,) = [spec.name for spec in version.signature.inputs]
     bound = Bound({name: np.ones((1, 2), np.float32)}, 1, single=False)
-    result = await case.predictor.infer_anew(InferenceRequest(version, bound), Target("vk", 1))
-    assert result.version.version == 1
+    asked = InferenceRequest(version, bound)
+    for anew in (case.predictor.infer(asked), case.predictor.infer_anew(asked, Target("vk", 1))):
+        case.engine.replaced, case.engine.untold = {1}, 2
+        assert (await anew).version.version == 1
     case.predictor.close()

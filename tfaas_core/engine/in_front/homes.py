@@ -146,6 +146,11 @@ class Homes(Rooms):
         """The versions whose requests go there."""
         return [version for version, engines in self._homes.values() if engine in engines]
 
+    def has(self, version: ModelVersion, engine: HostEngine) -> bool:
+        """Whether its requests go there."""
+        home = self._homes.get(version.key)
+        return home is not None and engine in home[1]
+
     def spread_to(self, engine: HostEngine) -> list[ModelVersion]:
         """Those of them that have further hosts."""
         return [v for v, engines in self._homes.values() if len(engines) > 1 and engine in engines]

@@ -37,23 +37,28 @@ class Moves:
     async def move(self, versions: Iterable[ModelVersion]) -> None:
         """Returns once each is used where it belongs, and there alone."""
         for version in versions:
+            asked: set[HostEngine] = set()
             try:
-                engines = await self._ready(version)
+                engines = await self._ready(version, asked)
             except Exception as error:
                 _log.warning("%s stays where it is: %s", version.reference, error)
-                continue
-            for engine in self._homes.moved(version, engines):
-                engine.let_go(version)
+            else:
+                asked.update(self._homes.moved(version, engines))
+            for engine in asked:
+                if not self._homes.has(version, engine):
+                    engine.let_go(version)
 
-    async def _ready(self, version: ModelVersion) -> list[HostEngine]:
+    async def _ready(self, version: ModelVersion, asked: set[HostEngine]) -> list[HostEngine]:
         """Has it loaded where it belongs; what that is may change meanwhile.
 
-        Raises what the first host does if none can load it.
+        ``asked`` gets all hosts that were asked to load it. Raises what the first host does if none
+        can.
         """
         ready: list[HostEngine] = []
         failed: dict[HostEngine, Exception] = {}
         while ready != (wanted := [e for e in self._homes.belongs(version) if e not in failed]):
             new = [engine for engine in wanted if engine not in ready]
+            asked.update(new)
             found = await asyncio.gather(
                 *[engine.ready(version) for engine in new], return_exceptions=True
             )

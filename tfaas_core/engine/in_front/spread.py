@@ -14,8 +14,8 @@ _LONGEST_PATIENCE = 16
 
 
 class SpreadSettings(msgspec.Struct, frozen=True):
-    """``most``: hosts of a model, at most. ``rows``: so many in flight are enough for a further
-    one. ``calm_s``: so long, fewer have to be enough before one goes."""
+    """``most``: hosts of a model, at most. ``rows``: so many in flight each of them may have;
+    more call for a further one. ``calm_s``: so long, fewer have to be enough before one goes."""
 
     most: int
     rows: int

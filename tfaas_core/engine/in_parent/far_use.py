@@ -24,9 +24,11 @@ class FarUse:
 
     def let_go(self, worker: int, key: str) -> None:
         """It uses the version no more; that is unloaded, if it was the last one."""
-        for seat in self._seats.live.instances(key):
+        seats = self._seats.live.instances(key)
+        for seat in seats:
             seat.far_users.discard(worker)
-            if not (seat.far_users or seat.waiting):
+        if not any(seat.far_users or seat.waiting for seat in seats):
+            for seat in seats:
                 self._seats.leave(seat)
 
     def has_room(self, name: str, key: str, size_bytes: int, calm_s: float) -> bool:

@@ -27,7 +27,7 @@ import msgspec
 from tfaas_core.errors import Unavailable
 from tfaas_core.texts.unreadable import UNREADABLE
 
-DOOR_VERSION = 2
+DOOR_VERSION = 3
 """Of the hello and of all that follows; both sides need the same."""
 
 HELLO_LIMIT_S = 5.0

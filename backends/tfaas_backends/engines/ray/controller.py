@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -156,16 +156,19 @@ class Controller:
             await asyncio.gather(self._keeping, return_exceptions=True)
 
     async def _keep(self) -> None:
-        while True:
-            try:
-                await self._look()
-                await self._tell()
-                hosts = self._told.addresses if self._told else ()
-                if await self._wants.look(hosts, time.monotonic()) and self._wants.hosts:
-                    await self._ask_for_nodes(self._wants.hosts)
-            except Exception:  # to end would mean to start no host ever again
-                _log.exception("the nodes of Ray cannot be looked at at the moment")
-            await asyncio.sleep(_LOOK_S)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(_again_and_again(self._look_and_tell))
+            # It waits for hosts, of which one may hang.
+            both.create_task(_again_and_again(self._want))
+
+    async def _look_and_tell(self) -> None:
+        await self._look()
+        await self._tell()
+
+    async def _want(self) -> None:
+        hosts = self._told.addresses if self._told else ()
+        if await self._wants.look(hosts, time.monotonic()) and self._wants.hosts:
+            await self._ask_for_nodes(self._wants.hosts)
 
     async def _look(self) -> None:
         found = {node["NodeID"]: node for node in await asyncio.to_thread(ray.nodes)}
@@ -280,3 +283,12 @@ class Controller:
             "why": own.state.why if own else "",
             "models": sorted({each.model for each in served if host and each.host == host}),
         }
+
+
+async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except Exception:  # to end would mean to start no host ever again
+            _log.exception("the nodes of Ray cannot be looked at at the moment")
+        await asyncio.sleep(_LOOK_S)

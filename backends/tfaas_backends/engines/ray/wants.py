@@ -51,6 +51,8 @@ class Wants:
 
     def _look_at(self, served: Sequence[ServableStatus], now_s: float) -> None:
         if self._spread is None:
+            if not served:  # perhaps no host has answered: until one does, all stays as it was
+                return
             self._spread = Spread(self._settings)
             self._spread.begin(_hosts_in_use(served, self._settings.calm_s), now_s)
         rows = Counter[str]()

@@ -60,7 +60,8 @@ class Constants:
 class Made:
     """Adds up the tensors that nodes of a graph make of constants alone, in each run.
 
-    What a node makes in calls of its function counts once, as the most that it is.
+    What a node makes in calls of its function counts once, as the most that it is. Layers whose
+    size alone is a constant do not add up: TensorFlow frees one after the other.
     """
 
     def __init__(self) -> None:
@@ -78,7 +79,7 @@ class Made:
             return
         size = max(0, count) * _item_bytes(_known(_dtype(node), place))
         before = self._counted.get(place, 0)
-        if size > before:
+        if size > before and node.op not in _CONVOLVED_BACK:
             self._counted[place] = size
             self._left -= size - before
         self._check(node, count, size, place)
