@@ -1,28 +1,23 @@
 """The parts of Sanic that are not its public interface, and may move with a new version.
 
-They are touched here, and in ``sanic_stream``, alone. ``tests/core/http/test_sanic_parts.py`` fails
-if one has moved, and says which; then the bound of ``sanic`` in ``pyproject.toml`` has to follow.
+They are touched here, in ``sanic_stream`` and in ``sanic_server`` alone. If one has moved,
+``tests/core/http/test_sanic_parts.py`` fails, and says which; then the bound of ``sanic`` in
+``pyproject.toml`` has to follow.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from typing import Any
 
 from sanic import HTTPResponse, Sanic
-from sanic.application.state import ApplicationServerInfo
 from sanic.headers import format_http1_response
 from sanic.helpers import has_message_body
 from sanic.http import Stage
-from sanic.http.constants import HTTP
 from sanic.request import Request as SanicRequest
 from sanic.router import Router as SanicRouter
-from sanic.server.async_server import AsyncioServer
 from sanic.server.protocols.http_protocol import HttpProtocol
 
 from tfaas_core.http.body_room import BodyRoom
@@ -240,61 +235,3 @@ class SanicProtocol(HttpProtocol):
     async def wait_to_write(self) -> None:
         """Waits until the client does."""
         await self._can_write.wait()
-
-
-# A server.
-
-
-class SanicServer:
-    """An application that serves on a socket."""
-
-    def __init__(self, app: Sanic, server: AsyncioServer) -> None:  # type: ignore[type-arg]
-        self._app = app
-        self._server = server
-
-    @classmethod
-    async def start(
-        cls,
-        app: Sanic,  # type: ignore[type-arg]
-        listener: socket.socket,
-        protocol: type[SanicProtocol],
-        tls: ssl.SSLContext | None = None,
-    ) -> SanicServer:
-        """Begins to accept connections, which speak TLS if there is a context for it."""
-        # Sanic takes a process without its own manager for the manager itself.
-        os.environ["SANIC_WORKER_PROCESS"] = "true"
-        # The first application of a process rewrites methods of Sanic's, which it can do once.
-        app.state.primary = not getattr(HttpProtocol, "__touched__", False)
-        # If Sanic does not know what it serves, it sends an empty alt-svc header.
-        info = ApplicationServerInfo(settings={"version": HTTP.VERSION_1})
-        app.state.server_info.append(info)
-        server = await app.create_server(
-            sock=listener,
-            protocol=protocol,
-            return_asyncio_server=True,
-            ssl=tls,
-            asyncio_server_kwargs=None if tls is None else _TLS_LIMITS,
-        )
-        assert server is not None
-        await server.startup()  # type: ignore[no-untyped-call]
-        await server.before_start()  # type: ignore[no-untyped-call]
-        await server.after_start()  # type: ignore[no-untyped-call]
-        return cls(app, server)
-
-    async def let_go(self) -> None:
-        """Has each connection close after its next answer, and say so to the client."""
-        await self._server.before_stop()  # type: ignore[no-untyped-call]
-        self._app.config.KEEP_ALIVE = False
-
-    def close(self) -> None:
-        """Accepts no further connections."""
-        self._server.close()  # type: ignore[no-untyped-call]
-
-    @property
-    def connections(self) -> list[SanicProtocol]:
-        """Those that are open."""
-        return list(self._server.connections)
-
-    async def end(self) -> None:
-        """After the last connection is gone."""
-        await self._server.after_stop()  # type: ignore[no-untyped-call]

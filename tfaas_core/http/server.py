@@ -10,7 +10,7 @@ import time
 from tfaas_core.host import Host
 from tfaas_core.http.app import create_app
 from tfaas_core.http.protocol import TfaasProtocol
-from tfaas_core.http.sanic_parts import SanicServer
+from tfaas_core.http.sanic_server import SanicServer
 from tfaas_core.routing.side import Side
 from tfaas_core.system.network.handshakes import watch_handshakes
 
@@ -43,7 +43,22 @@ class HttpServer:
     @property
     def open_connections(self) -> int:
         """How many connections there are at the moment."""
-        return len(self._server.connections) if self._server is not None else 0
+        return self._server.open_connections if self._server is not None else 0
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether it takes further ones."""
+        return self._server is not None and self._server.is_accepting
+
+    def rest(self) -> None:
+        """Leaves new connections to other processes."""
+        assert self._server is not None
+        self._server.rest()
+
+    async def accept(self) -> None:
+        """Takes connections again, unless it drains."""
+        assert self._server is not None
+        await self._server.accept()
 
     async def drain(self, timeout_s: float) -> None:
         """Answers what has been sent, lets go of connections without a whole head, and ends.

@@ -40,6 +40,8 @@ class Server(Table, frozen=True):
     """The prefix of every path: empty, or like ``/tfaas``."""
     workers: CountOrAuto = 0
     """HTTP worker processes; 0: one per core, of those that a quota leaves."""
+    reserve_worker: bool = True
+    """Whether the last of several HTTP workers takes connections only while the others need it."""
     max_body_bytes: PositiveInt = 1_073_741_824
     """The largest body, except for uploads; beyond it: 413."""
     compress_answers: bool = True

@@ -91,12 +91,13 @@ def running_server(
 ) -> Iterator[RunningServer]:
     """Starts a server that keeps its models and its log in ``folder``, and stops it at the end.
 
-    ``settings`` are like ``engine.max_batch_rows=8``. Where they say which storage, or where it
+    All its HTTP workers take connections, so that tests meet each of them; ``settings`` may say
+    otherwise. They are like ``engine.max_batch_rows=8``. Where they say which storage, or where it
     is, that is where the models are. ``python``: the interpreter, perhaps of another venv.
     """
     if not any(setting.startswith(("storage.kind=", "storage.root=")) for setting in settings):
         settings = (f"storage.root={folder / 'models'}", *settings)
-    settings = ("server.port=0", *settings)
+    settings = ("server.port=0", "server.reserve_worker=false", *settings)
     options = [word for setting in settings for word in ("--set", setting)]
     log = folder / "server.log"
     with log.open("w") as errors:

@@ -24,7 +24,7 @@ from tfaas_core.http.sanic_parts import SanicProtocol, has_body, head_bytes
 from tfaas_core.route import Request, Response
 
 HTTP = Path(http.__file__).parent
-PARTS = {HTTP / "sanic_parts.py", HTTP / "sanic_stream.py"}
+PARTS = {HTTP / f"{name}.py" for name in ("sanic_parts", "sanic_server", "sanic_stream")}
 
 PUBLIC = {"sanic", "sanic.exceptions", "sanic.request"}
 """The modules that the documentation of Sanic names."""
@@ -45,8 +45,8 @@ ATTRIBUTES = {
     "sanic.request:Request": ["_parsed_url", "path", "raw_url", "stream", "transport"],
     "sanic.router:Router": ["_get", "get"],
     "sanic.server.async_server:AsyncioServer": [
-        *("startup", "before_start", "after_start", "before_stop", "close", "connections"),
-        "after_stop",
+        *("startup", "before_start", "after_start", "before_stop", "connections", "after_stop"),
+        "server",
     ],
     "sanic.server.protocols.http_protocol:HttpProtocol": [
         *("HTTP_CLASS", "_http", "_task", "_time", "_can_write", "recv_buffer", "connection_lost"),

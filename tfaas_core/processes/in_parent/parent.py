@@ -183,6 +183,7 @@ class Parent:
         asyncio.get_running_loop().remove_reader(worker.process.sentinel)
         self._teller.gone(worker)
         worker.gone()
+        self._start.ended(worker.number)
         del self._workers[worker.number]
         if self._stop.is_set():
             return

@@ -16,6 +16,7 @@ from tfaas_core.processes.in_parent.ports import Ports
 from tfaas_core.processes.in_parent.worker_process import WorkerProcess
 from tfaas_core.processes.in_worker import worker as http_worker
 from tfaas_core.processes.in_worker.cage import Cage, in_cage
+from tfaas_core.processes.in_worker.reserve import Roster
 from tfaas_core.processes.messages import FromWorker, HaveDecoder, NeedDecoder
 from tfaas_core.sandbox.environment import hidden_variables
 from tfaas_core.sandbox.worker import WorkerCell
@@ -51,6 +52,7 @@ class WorkerStart:
         self._ports = ports
         self._demo = demo
         self._memory = shared_memories(composition.plugins.memory(composition.config))
+        self._roster = _roster(composition)
         self._heard = heard
         self._cell = cell
         self._context = multiprocessing.get_context("spawn")
@@ -81,6 +83,7 @@ class WorkerStart:
                 memory=self._memory,
                 control=theirs,
                 engine_socket=their_engine,
+                roster=self._roster,
                 demo=self._demo and number == 0,
             )
             end = self._lifeline.end("tfaas-worker")
@@ -115,6 +118,11 @@ class WorkerStart:
         pid = self._decoders.pid
         return {} if pid is None else {pid: "decoder_server"}
 
+    def ended(self, number: int) -> None:
+        """The HTTP worker of this number has ended, in whatever way."""
+        if self._roster is not None:
+            self._roster.gone(number)
+
     def close(self) -> None:
         """No other is started."""
         self._spare.close()
@@ -132,3 +140,8 @@ def _hidden(config: Config) -> frozenset[str]:
 def _pair(closing: ExitStack) -> tuple[socket.socket, socket.socket]:
     ours, theirs = map(closing.enter_context, socket.socketpair())
     return ours, theirs
+
+
+def _roster(composition: Composition) -> Roster | None:
+    has_reserve = composition.config.server.reserve_worker and composition.workers > 1
+    return Roster(composition.workers) if has_reserve else None

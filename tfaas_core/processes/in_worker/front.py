@@ -41,6 +41,12 @@ class Front:
         await server.start()
         self._server = server
 
+    @property
+    def http(self) -> HttpServer:
+        """What answers on the server's own port, once it was started."""
+        assert self._server is not None
+        return self._server
+
     async def drain(self) -> None:
         """Answers what has been sent, on all at once, and ends. What was not started, is not."""
         serving, self._serving = self._serving, []

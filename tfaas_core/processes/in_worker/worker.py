@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, nullcontext
 from functools import partial
 
 # First: behind typing_extensions, which msgspec imports, its own import takes twice as long.
@@ -32,6 +32,7 @@ from tfaas_core.processes.in_worker.fitness import KnownFitness
 from tfaas_core.processes.in_worker.front import Front
 from tfaas_core.processes.in_worker.last_tasks import end_soon
 from tfaas_core.processes.in_worker.refusals import explain_refusals
+from tfaas_core.processes.in_worker.reserve import Roster, Watch
 from tfaas_core.processes.in_worker.watchdog import Watchdog
 from tfaas_core.processes.messages import (
     Announce,
@@ -77,7 +78,8 @@ class WorkerArguments(msgspec.Struct, frozen=True):
 
     ``listener`` is for HTTP, and ``others`` for the listeners of plugins, by name.
     ``memory`` is what plugins share with all workers. ``engine_socket`` is None if the engine has
-    no supervisor. ``demo``: store the demo models, if they are not stored.
+    no supervisor. ``roster`` is None if all workers take connections at all times. ``demo``: store
+    the demo models, if they are not stored.
     """
 
     config: Config
@@ -88,6 +90,7 @@ class WorkerArguments(msgspec.Struct, frozen=True):
     memory: dict[str, SharedMemory]
     control: socket.socket
     engine_socket: socket.socket | None
+    roster: Roster | None
     demo: bool
 
 
@@ -160,7 +163,8 @@ class HttpWorker:
             self._link.send(Serving(host.observers.hear_events))
             if self._arguments.demo:
                 self._tasks.spawn(self._publish_demo(host))
-            await self._draining.wait()
+            with self._turns(front):
+                await self._draining.wait()
             await front.drain()
 
     async def _start(self, started: AsyncExitStack) -> tuple[Host, Front]:
@@ -184,6 +188,12 @@ class HttpWorker:
         with lasting():
             await front.start()
         return host, front
+
+    def _turns(self, front: Front) -> AbstractContextManager[object]:
+        roster = self._arguments.roster
+        if roster is None:
+            return nullcontext()
+        return Watch(roster, self._arguments.worker, front.http, self._tasks)
 
     async def _give_up(self, started: AsyncExitStack, error: BaseException) -> None:
         """Ends what was started, and then tells the parent, which kills whom it hears this from."""

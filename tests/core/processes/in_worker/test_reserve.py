@@ -1,0 +1,62 @@
+"""The last HTTP worker helps the others as long as they need it, and no longer."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tfaas_core.processes.in_worker.reserve import MANY, Roster, Sign, are_short, would_do
+
+NOW_S = 1000.0
+AT_EASE = Sign(NOW_S, 10, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("others", "short"),
+    [
+        ([AT_EASE], False),
+        ([AT_EASE, AT_EASE, AT_EASE], False),
+        ([Sign(NOW_S, MANY, 0.3)], False),
+        ([Sign(NOW_S, MANY + 1, 0.3)], True),
+        ([Sign(NOW_S, MANY + 1, 0.3), AT_EASE], False),
+        ([Sign(NOW_S, 2 * MANY, 0.3), AT_EASE], True),
+        ([Sign(NOW_S, 1, 0.99)], True),
+        ([Sign(NOW_S, 1, 0.99), AT_EASE], False),
+        ([Sign(NOW_S - 0.2, 1, 0.1)], False),
+        ([Sign(NOW_S - 0.4, 1, 0.1), AT_EASE], True),
+    ],
+)
+def test_it_is_needed_if_others_are_many_busy_or_silent(others: list[Sign], short: bool) -> None:
+    assert are_short(others, NOW_S) is short
+
+
+@pytest.mark.parametrize(
+    ("others", "reserve", "is_spare"),
+    [
+        ([AT_EASE], Sign(NOW_S, 0, 0.0), True),
+        ([AT_EASE], Sign(NOW_S, 20, 0.2), True),
+        ([AT_EASE], Sign(NOW_S, 20, 0.5), False),
+        ([AT_EASE], Sign(NOW_S, 40, 0.1), False),
+        ([AT_EASE, AT_EASE], Sign(NOW_S, 40, 0.1), True),
+    ],
+)
+def test_it_is_spare_once_the_others_could_have_all_with_ease(
+    others: list[Sign], reserve: Sign, is_spare: bool
+) -> None:
+    assert would_do(others, reserve) is is_spare
+    assert not are_short(others, NOW_S)
+
+
+def test_each_hears_what_the_others_say_until_they_are_gone() -> None:
+    roster = Roster(3)
+    now_s = time.monotonic()
+    # Nobody has said anything yet.
+    assert are_short(roster.others(2), now_s)
+    for worker in range(3):
+        roster.say(worker, Sign(now_s, worker, 0.5))
+    assert roster.others(2) == [Sign(now_s, 0, 0.5), Sign(now_s, 1, 0.5)]
+    assert not are_short(roster.others(2), now_s)
+    roster.gone(0)
+    assert are_short(roster.others(2), now_s)
+    assert [roster.is_reserve(worker) for worker in range(3)] == [False, False, True]

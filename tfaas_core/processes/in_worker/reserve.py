@@ -1,0 +1,160 @@
+"""Reserve: the last of several HTTP workers, which takes connections while the others need it.
+
+Requests that one worker reads in a turn of its event loop share a message to the model, a run, and
+a wake-up; the fewer workers have the connections, the more they share, and the more is left of the
+cores for models.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from tfaas_core.shared_memory import SharedMemory
+from tfaas_core.system.loop.tasks import Tasks
+
+MANY = 64
+"""Connections of each of the other workers that are enough to keep one busy without the reserve."""
+
+_EVERY_S = 0.1
+_LATE_S = 0.3
+"""A worker that has not said anything for so long is blocked, or gone."""
+
+_BUSY = 0.9
+"""The share of the time that its event loop computes, from which on a worker could do with help."""
+
+_CALM = 0.6
+"""How much of what calls for the reserve may be left if it is to go."""
+
+_CALM_S = 5.0
+_SIGN = struct.Struct("=dqd")
+
+_log = logging.getLogger("tfaas.worker")
+
+
+class Sign(msgspec.Struct, frozen=True):
+    """What a worker says of itself: when (by the monotonic clock), how many connections it has,
+    and which share of the time its event loop has computed lately.
+    """
+
+    at_s: float
+    connections: int
+    busy: float
+
+
+class Roster:
+    """What each of ``workers`` has said last, in memory that all share."""
+
+    def __init__(self, workers: int) -> None:
+        """Raises OSError."""
+        self._workers = workers
+        self._memory = SharedMemory(workers * _SIGN.size)
+
+    def say(self, worker: int, sign: Sign) -> None:
+        """Replaces what ``worker`` has said."""
+        _SIGN.pack_into(self._memory.bytes, worker * _SIGN.size, *msgspec.structs.astuple(sign))
+
+    def gone(self, worker: int) -> None:
+        """``worker`` has ended, and says nothing any more."""
+        self.say(worker, Sign(0.0, 0, 0.0))
+
+    def others(self, worker: int) -> list[Sign]:
+        """What all but ``worker`` have said."""
+        signs = _SIGN.iter_unpack(bytes(self._memory.bytes))
+        return [Sign(*said) for number, said in enumerate(signs) if number != worker]
+
+    def is_reserve(self, worker: int) -> bool:
+        """Whether ``worker`` is the last one."""
+        return worker == self._workers - 1
+
+
+def are_short(others: Sequence[Sign], now_s: float) -> bool:
+    """Whether workers that say this of themselves need the reserve."""
+    return (
+        any(now_s - sign.at_s > _LATE_S for sign in others)
+        or sum(sign.connections for sign in others) > MANY * len(others)
+        or all(sign.busy > _BUSY for sign in others)
+    )
+
+
+def would_do(others: Sequence[Sign], reserve: Sign) -> bool:
+    """Whether ``others`` would be at ease with what the reserve has, too."""
+    connections = sum(sign.connections for sign in others) + reserve.connections
+    busy = sum(sign.busy for sign in others) + reserve.busy
+    return connections <= _CALM * MANY * len(others) and busy <= _CALM * _BUSY * len(others)
+
+
+class Accepting(Protocol):
+    """What takes connections."""
+
+    @property
+    def open_connections(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether it takes more."""
+        ...
+
+    def rest(self) -> None:
+        """Takes no more, and goes on with those that there are."""
+        ...
+
+    async def accept(self) -> None:
+        """Takes connections again."""
+        ...
+
+
+class Watch:
+    """Says how one worker is, ten times a second; and has it rest and accept, if it is the reserve.
+
+    In the block; it belongs to the event loop.
+    """
+
+    def __init__(self, roster: Roster, worker: int, front: Accepting, tasks: Tasks) -> None:
+        self._roster = roster
+        self._worker = worker
+        self._front = front
+        self._tasks = tasks
+        self._said = Sign(time.monotonic(), 0, 0.0)
+        self._computed_s = time.thread_time()
+        # Clients that were cut off by a restart come back all at once.
+        self._needed_s = self._said.at_s
+        self._is_reserve = roster.is_reserve(worker)
+
+    def __enter__(self) -> None:
+        self._look()
+
+    def __exit__(self, *_: object) -> None:
+        self._next.cancel()
+        self._roster.gone(self._worker)
+
+    def _look(self) -> None:
+        self._next = asyncio.get_running_loop().call_later(_EVERY_S, self._look)
+        now_s, computed_s = time.monotonic(), time.thread_time()
+        passed_s = max(now_s - self._said.at_s, _EVERY_S / 2)
+        busy = (computed_s - self._computed_s) / passed_s
+        self._said = Sign(now_s, self._front.open_connections, busy)
+        self._computed_s = computed_s
+        self._roster.say(self._worker, self._said)
+        if self._is_reserve:
+            self._decide(self._roster.others(self._worker), now_s)
+
+    def _decide(self, others: Sequence[Sign], now_s: float) -> None:
+        if are_short(others, now_s):
+            self._needed_s = now_s
+            if not self._front.is_accepting:
+                _log.debug("the other HTTP workers need this one: it takes connections")
+                self._tasks.spawn(self._front.accept())
+        elif not would_do(others, self._said):
+            self._needed_s = now_s
+        elif self._front.is_accepting and now_s - self._needed_s > _CALM_S:
+            _log.debug("the other HTTP workers do without this one: it takes no connections")
+            self._front.rest()
