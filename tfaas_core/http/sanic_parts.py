@@ -150,7 +150,7 @@ def has_body(status: int) -> bool:
 class SanicProtocol(HttpProtocol):
     """Sanic's protocol of a connection, and when another may answer on it."""
 
-    __slots__ = ()
+    __slots__ = ("_is_leaving",)
 
     HTTP_CLASS = StrictHttp
 
@@ -158,6 +158,11 @@ class SanicProtocol(HttpProtocol):
         super().__init__(**arguments)
         # Sanic sets it only when its task begins.
         self._http: Any = None
+        self._is_leaving = False
+
+    def send_away(self) -> None:
+        """Has the next answer that another gives be the last, and say so."""
+        self._is_leaving = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)  # type: ignore[no-untyped-call]
@@ -197,8 +202,8 @@ class SanicProtocol(HttpProtocol):
 
     @property
     def keeps_alive(self) -> bool:
-        """Whether connections may have another request."""
-        return bool(self.app.config["KEEP_ALIVE"])
+        """Whether it may have another request, after one that another answers."""
+        return not self._is_leaving and bool(self.app.config["KEEP_ALIVE"])
 
     @property
     def buffer_bytes(self) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import time
+from itertools import islice
 
 from tfaas_core.host import Host
 from tfaas_core.http.app import create_app
@@ -59,6 +60,12 @@ class HttpServer:
         """Takes connections again, unless it drains."""
         assert self._server is not None
         await self._server.accept()
+
+    def send_away(self, count: int) -> None:
+        """Has so many of the clients that ask for predictions connect anew."""
+        assert self._server is not None
+        for connection in islice(self._server.connections, count):
+            connection.send_away()
 
     async def drain(self, timeout_s: float) -> None:
         """Answers what has been sent, lets go of connections without a whole head, and ends.

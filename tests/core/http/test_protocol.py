@@ -240,3 +240,53 @@ def test_what_is_cut_at_the_end_of_draining_is_said_in_one_line(
     assert [record.getMessage() for record in caplog.records] == [
         "connections that were still busy 0.1 s after the stop were cut: 1"
     ]
+
+
+def test_clients_that_are_sent_away_have_their_answers_and_are_told_to_leave() -> None:
+    async def ask(served: Served) -> None:
+        connections = [await served.connect() for _ in range(3)]
+        for connection in connections:
+            connection.post("echo")
+            assert b"connection: keep-alive" in await connection.answer()
+        served.server.send_away(2)
+        lasts = []
+        for connection in connections:
+            connection.post("echo", b"last")
+            lasts.append(await connection.answer())
+        assert all(answer.endswith(b"last") for answer in lasts)
+        assert sum(b"connection: close" in answer for answer in lasts) == 2
+        for connection, answer in zip(connections, lasts, strict=True):
+            if b"connection: close" in answer:
+                assert await connection.reader.read() == b""
+            else:
+                connection.post("echo", b"more")
+                assert (await connection.answer()).endswith(b"more")
+
+    serve({"echo": echo}, ask)
+
+
+def test_a_server_that_rests_keeps_its_connections_and_accepts_again() -> None:
+    async def ask(served: Served) -> None:
+        early = await served.connect()
+        early.post("echo")
+        await early.answer()
+        served.server.rest()
+        assert not served.server.is_accepting
+        waiting = await served.connect()
+        waiting.post("echo", b"waits")
+        early.post("echo", b"stays")
+        assert (await early.answer()).endswith(b"stays")
+        assert served.connections == 1
+        await served.server.accept()
+        assert (await waiting.answer()).endswith(b"waits")
+
+    serve({"echo": echo}, ask)
+
+
+def test_a_server_that_drains_does_not_accept_again() -> None:
+    async def ask(served: Served) -> None:
+        await served.server.drain(1)
+        await served.server.accept()
+        assert not served.server.is_accepting
+
+    serve({"echo": echo}, ask)

@@ -33,6 +33,7 @@ _CALM = 0.6
 """How much of what calls for the reserve may be left if it is to go."""
 
 _CALM_S = 5.0
+_SEND_AWAY_EVERY_S = 1.0
 _SIGN = struct.Struct("=dqd")
 
 _log = logging.getLogger("tfaas.worker")
@@ -90,6 +91,17 @@ def would_do(others: Sequence[Sign], reserve: Sign) -> bool:
     return connections <= _CALM * MANY * len(others) and busy <= _CALM * _BUSY * len(others)
 
 
+def too_many(own: Sign, others: Sequence[Sign]) -> int:
+    """How many connections the worker that says ``own`` of itself should leave to others.
+
+    Clients that keep their connections may have come all at once, while the reserve took none.
+    """
+    least = min(others, key=lambda sign: sign.connections)
+    has_too_many = own.connections > max(MANY, 2 * least.connections)
+    is_unfair = own.busy > _BUSY and least.busy < _CALM * _BUSY and own.at_s - least.at_s < _LATE_S
+    return (own.connections - least.connections) // 2 if has_too_many and is_unfair else 0
+
+
 class Accepting(Protocol):
     """What takes connections."""
 
@@ -111,11 +123,15 @@ class Accepting(Protocol):
         """Takes connections again."""
         ...
 
+    def send_away(self, count: int) -> None:
+        """Has so many clients connect anew."""
+        ...
+
 
 class Watch:
-    """Says how one worker is, ten times a second; and has it rest and accept, if it is the reserve.
+    """Says how one worker is, ten times a second, and has it share connections with the others.
 
-    In the block; it belongs to the event loop.
+    If it is the reserve, it rests and accepts. All in the block, in the event loop.
     """
 
     def __init__(self, roster: Roster, worker: int, front: Accepting, tasks: Tasks) -> None:
@@ -126,7 +142,7 @@ class Watch:
         self._said = Sign(time.monotonic(), 0, 0.0)
         self._computed_s = time.thread_time()
         # Clients that were cut off by a restart come back all at once.
-        self._needed_s = self._said.at_s
+        self._needed_s = self._sent_away_s = self._said.at_s
         self._is_reserve = roster.is_reserve(worker)
 
     def __enter__(self) -> None:
@@ -144,8 +160,17 @@ class Watch:
         self._said = Sign(now_s, self._front.open_connections, busy)
         self._computed_s = computed_s
         self._roster.say(self._worker, self._said)
+        others = self._roster.others(self._worker)
         if self._is_reserve:
-            self._decide(self._roster.others(self._worker), now_s)
+            self._decide(others, now_s)
+        if now_s - self._sent_away_s > _SEND_AWAY_EVERY_S:
+            self._share(others, now_s)
+
+    def _share(self, others: Sequence[Sign], now_s: float) -> None:
+        if count := too_many(self._said, others):
+            self._sent_away_s = now_s
+            _log.debug("%d clients are to connect anew, to other HTTP workers", count)
+            self._front.send_away(count)
 
     def _decide(self, others: Sequence[Sign], now_s: float) -> None:
         if are_short(others, now_s):

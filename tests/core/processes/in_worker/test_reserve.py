@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tfaas_core.processes.in_worker.reserve import MANY, Roster, Sign, are_short, would_do
+from tfaas_core.processes.in_worker.reserve import MANY, Roster, Sign, are_short, too_many, would_do
 
 NOW_S = 1000.0
 AT_EASE = Sign(NOW_S, 10, 0.3)
@@ -46,6 +46,25 @@ def test_it_is_spare_once_the_others_could_have_all_with_ease(
 ) -> None:
     assert would_do(others, reserve) is is_spare
     assert not are_short(others, NOW_S)
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "leaves"),
+    [
+        (Sign(NOW_S, 200, 0.99), Sign(NOW_S, 0, 0.1), 100),
+        (Sign(NOW_S, 200, 0.99), Sign(NOW_S, 90, 0.1), 55),
+        (Sign(NOW_S, 200, 0.99), Sign(NOW_S, 110, 0.1), 0),
+        (Sign(NOW_S, 200, 0.7), Sign(NOW_S, 0, 0.1), 0),
+        (Sign(NOW_S, 200, 0.99), Sign(NOW_S, 0, 0.8), 0),
+        (Sign(NOW_S, 200, 0.99), Sign(NOW_S - 1, 0, 0.1), 0),
+        (Sign(NOW_S, MANY, 0.99), Sign(NOW_S, 0, 0.1), 0),
+    ],
+)
+def test_a_busy_worker_with_most_connections_leaves_some_to_an_idle_one(
+    own: Sign, other: Sign, leaves: int
+) -> None:
+    assert too_many(own, [other]) == leaves
+    assert too_many(own, [other, AT_EASE]) in (0, leaves, (own.connections - 10) // 2)
 
 
 def test_each_hears_what_the_others_say_until_they_are_gone() -> None:
