@@ -143,5 +143,6 @@ def _pair(closing: ExitStack) -> tuple[socket.socket, socket.socket]:
 
 
 def _roster(composition: Composition) -> Roster | None:
-    has_reserve = composition.config.server.reserve_worker and composition.workers > 1
-    return Roster(composition.workers) if has_reserve else None
+    config, workers = composition.config, composition.workers
+    has_reserve = config.server.reserve_worker and workers > 1
+    return Roster(workers, config.limits.max_connections) if has_reserve else None

@@ -20,7 +20,7 @@ from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.system.loop.tasks import Tasks
 
 MANY = 64
-"""Connections of each of the other workers that are enough to keep one busy without the reserve."""
+"""Connections of a worker that are enough to keep it busy without the reserve."""
 
 _EVERY_S = 0.1
 _LATE_S = 0.3
@@ -50,11 +50,15 @@ class Sign(msgspec.Struct, frozen=True):
 
 
 class Roster:
-    """What each of ``workers`` has said last, in memory that all share."""
+    """What each of ``workers`` has said last, in memory that all share.
 
-    def __init__(self, workers: int) -> None:
-        """Raises OSError."""
+    ``many``: connections of one that are enough for it.
+    """
+
+    def __init__(self, workers: int, most_connections: int) -> None:
+        """``most_connections``: those that a worker may have. Raises OSError."""
         self._workers = workers
+        self.many = min(MANY, most_connections // 2)
         self._memory = SharedMemory(workers * _SIGN.size)
 
     def say(self, worker: int, sign: Sign) -> None:
@@ -75,29 +79,29 @@ class Roster:
         return worker == self._workers - 1
 
 
-def are_short(others: Sequence[Sign], now_s: float) -> bool:
+def are_short(others: Sequence[Sign], now_s: float, many: int = MANY) -> bool:
     """Whether workers that say this of themselves need the reserve."""
     return (
         any(now_s - sign.at_s > _LATE_S for sign in others)
-        or sum(sign.connections for sign in others) > MANY * len(others)
+        or sum(sign.connections for sign in others) > many * len(others)
         or all(sign.busy > _BUSY for sign in others)
     )
 
 
-def would_do(others: Sequence[Sign], reserve: Sign) -> bool:
+def would_do(others: Sequence[Sign], reserve: Sign, many: int = MANY) -> bool:
     """Whether ``others`` would be at ease with what the reserve has, too."""
     connections = sum(sign.connections for sign in others) + reserve.connections
     busy = sum(sign.busy for sign in others) + reserve.busy
-    return connections <= _CALM * MANY * len(others) and busy <= _CALM * _BUSY * len(others)
+    return connections <= _CALM * many * len(others) and busy <= _CALM * _BUSY * len(others)
 
 
-def too_many(own: Sign, others: Sequence[Sign]) -> int:
+def too_many(own: Sign, others: Sequence[Sign], many: int = MANY) -> int:
     """How many connections the worker that says ``own`` of itself should leave to others.
 
     Clients that keep their connections may have come all at once, while the reserve took none.
     """
     least = min(others, key=lambda sign: sign.connections)
-    has_too_many = own.connections > max(MANY, 2 * least.connections)
+    has_too_many = own.connections > max(many, 2 * least.connections)
     is_unfair = own.busy > _BUSY and least.busy < _CALM * _BUSY and own.at_s - least.at_s < _LATE_S
     return (own.connections - least.connections) // 2 if has_too_many and is_unfair else 0
 
@@ -167,18 +171,18 @@ class Watch:
             self._share(others, now_s)
 
     def _share(self, others: Sequence[Sign], now_s: float) -> None:
-        if count := too_many(self._said, others):
+        if count := too_many(self._said, others, self._roster.many):
             self._sent_away_s = now_s
             _log.debug("%d clients are to connect anew, to other HTTP workers", count)
             self._front.send_away(count)
 
     def _decide(self, others: Sequence[Sign], now_s: float) -> None:
-        if are_short(others, now_s):
+        if are_short(others, now_s, self._roster.many):
             self._needed_s = now_s
             if not self._front.is_accepting:
                 _log.debug("the other HTTP workers need this one: it takes connections")
                 self._tasks.spawn(self._front.accept())
-        elif not would_do(others, self._said):
+        elif not would_do(others, self._said, self._roster.many):
             self._needed_s = now_s
         elif self._front.is_accepting and now_s - self._needed_s > _CALM_S:
             _log.debug("the other HTTP workers do without this one: it takes no connections")

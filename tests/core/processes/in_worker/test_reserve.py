@@ -68,7 +68,7 @@ def test_a_busy_worker_with_most_connections_leaves_some_to_an_idle_one(
 
 
 def test_each_hears_what_the_others_say_until_they_are_gone() -> None:
-    roster = Roster(3)
+    roster = Roster(3, 10_000)
     now_s = time.monotonic()
     # Nobody has said anything yet.
     assert are_short(roster.others(2), now_s)
@@ -79,3 +79,11 @@ def test_each_hears_what_the_others_say_until_they_are_gone() -> None:
     roster.gone(0)
     assert are_short(roster.others(2), now_s)
     assert [roster.is_reserve(worker) for worker in range(3)] == [False, False, True]
+
+
+def test_a_worker_that_may_have_few_connections_has_many_sooner() -> None:
+    many = Roster(2, 20).many
+    assert are_short([Sign(NOW_S, 11, 0.3)], NOW_S, many)
+    assert not are_short([AT_EASE], NOW_S, many)
+    assert not would_do([Sign(NOW_S, 7, 0.3)], Sign(NOW_S, 0, 0.0), many)
+    assert Roster(2, 10_000).many == MANY
