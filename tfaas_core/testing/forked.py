@@ -27,6 +27,12 @@ def model_processes(parent: psutil.Process | None = None) -> list[psutil.Process
     return [child for server in servers for child in children_named("tfaas-model", server)]
 
 
+def http_workers(parent: psutil.Process) -> list[psutil.Process]:
+    """Those of a server, whether its worker server has forked them or it has started them."""
+    starters = [parent, *children_named("tfaas-workers", parent)]
+    return [child for one in starters for child in children_named("tfaas-worker", one)]
+
+
 def children_named(name: str, parent: psutil.Process) -> list[psutil.Process]:
     """Its children that run, of this name."""
     with suppress(psutil.NoSuchProcess):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -44,10 +44,12 @@ class BlockingLink(Generic[M]):
         except ConnectionError:
             return None
 
-    def send(self, message: Any) -> None:
+    def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
         """Sends a message; does nothing if the other side is gone. Raises what ``packed`` does."""
-        data = framed(message)
+        data = framed(message, descriptors)
         with self._sending, suppress(OSError):
+            if descriptors:
+                data = data[socket.send_fds(self._sock, [data], descriptors) :]
             self._sock.sendall(data)
 
     def close(self) -> None:

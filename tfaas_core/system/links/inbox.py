@@ -19,9 +19,9 @@ import msgspec
 
 _HEAD = Layout("<II")
 _RECEIVE_BYTES = 1 << 16
-_MAX_DESCRIPTORS = 16
+MAX_DESCRIPTORS = 64
 _MOST_BYTES = 1 << 28
-_ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_DESCRIPTORS * array.array("i").itemsize)
+_ANCILLARY_BYTES = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
 
 M = TypeVar("M")
 
@@ -53,7 +53,7 @@ class Inbox(Generic[M]):
                 descriptors = array.array("i")
                 descriptors.frombytes(value[: len(value) - len(value) % descriptors.itemsize])
                 self._descriptors.extend(descriptors)
-        if len(self._descriptors) > 2 * _MAX_DESCRIPTORS:
+        if len(self._descriptors) > 2 * MAX_DESCRIPTORS:
             raise self._garbled(f"{len(self._descriptors)} descriptors that belong to no message")
         self._bytes += data
         return bool(data)
