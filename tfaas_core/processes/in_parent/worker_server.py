@@ -16,15 +16,16 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import reduction, resource_tracker, spawn
 from multiprocessing.context import SpawnProcess, set_spawning_popen
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tfaas_core.config import Config
 from tfaas_core.engine.shared.forks import CannotFork, Ended, Forked
-from tfaas_core.plugins.finding import built_in_plugins
+from tfaas_core.plugins.finding import BUILTIN_PLUGINS, built_in_plugins
 from tfaas_core.processes.in_parent.worker_body import ForkedWorker
 from tfaas_core.processes.in_worker_server.process import (
     ForkWorker,
     HandedDescriptor,
+    ImportModules,
     fork_workers,
 )
 from tfaas_core.system.links.inbox import MAX_DESCRIPTORS
@@ -37,6 +38,8 @@ from tfaas_core.system.resources.collecting import lasting
 
 _MOST_LOOKS = 60
 """For an answer, which comes once all is imported."""
+
+_PACKAGES = frozenset(name.partition(".")[0] for name in BUILTIN_PLUGINS)
 
 _FromServer: TypeAlias = Forked | CannotFork | Ended
 
@@ -58,6 +61,7 @@ class WorkerServer:
         self._endings: dict[int, asyncio.Future[Ending]] = {}
         with lasting(leaves_garbage=False):
             _import_plugins(config)
+        self._imported = _own_modules()
         self._sock, theirs = socket.socketpair()
         with theirs, suppress(OSError), stop_signals_blocked():
             os.close(os.pidfd_open(os.getpid()))  # older kernels have none
@@ -114,7 +118,11 @@ class WorkerServer:
         self._sock.close()
 
     def _linked(self) -> Link[_FromServer]:
-        return Link(self._sock, _FromServer, self._heard, self._lost, "the worker server")
+        link: Link[_FromServer] = Link(
+            self._sock, _FromServer, self._heard, self._lost, "the worker server"
+        )
+        link.send(ImportModules(tuple(sorted(_own_modules() - self._imported))))
+        return link
 
     def _heard(self, message: _FromServer, descriptors: list[int]) -> None:
         match message:
@@ -173,6 +181,11 @@ def _import_plugins(config: Config) -> None:
                 load()
 
 
+def _own_modules() -> frozenset[str]:
+    """Those of TFaaS that are imported. Plugins of others are for each worker to import."""
+    return frozenset(name for name in sys.modules if name.partition(".")[0] in _PACKAGES)
+
+
 class _Handover:
     """For multiprocessing, what starts a process, while that is pickled."""
 
@@ -193,7 +206,7 @@ def _handed_over(process: SpawnProcess) -> Iterator[list[int]]:
 
     What the process is to do is in a file that only the worker reads: the server has nothing of it.
     """
-    handover = _Handover()
+    handover: Any = _Handover()
     with open(os.memfd_create("tfaas-worker"), "w+b") as file:
         set_spawning_popen(handover)
         try:
@@ -204,5 +217,5 @@ def _handed_over(process: SpawnProcess) -> Iterator[list[int]]:
             set_spawning_popen(None)
         file.seek(0)
         with stop_signals_blocked():
-            tracker = resource_tracker.getfd()
+            tracker: Any = resource_tracker.getfd()
         yield [file.fileno(), tracker, *handover.descriptors]

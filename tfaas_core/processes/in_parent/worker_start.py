@@ -120,7 +120,7 @@ class WorkerStart:
 
     @property
     def server_pids(self) -> dict[int, str]:
-        """The processes that workers and decoders are forked from, if there are any; their kinds."""
+        """The processes that workers and decoders are forked from, with their kinds."""
         pids = {self._server.pid: "worker_server", self._decoders.pid: "decoder_server"}
         return {pid: kind for pid, kind in pids.items() if pid is not None}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import importlib
 import os
 import pickle
@@ -11,10 +10,10 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from multiprocessing import resource_tracker, spawn
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import msgspec
 
@@ -23,11 +22,20 @@ from tfaas_core.system.links.blocking_link import BlockingLink
 from tfaas_core.system.lives.fork_loop import ForkLoop
 from tfaas_core.system.lives.lifeline import Lifeline, LifelineEnd
 from tfaas_core.system.output.stdout import give_up_stdout
+from tfaas_core.system.resources.collecting import lasting
 
 _NAME = "tfaas-workers"
 
 _MODULES = ("tfaas_core.http.server",)
 """What HTTP workers import, and the parent does not."""
+
+_TRACKER: Any = resource_tracker._resource_tracker
+
+
+class ImportModules(msgspec.Struct, frozen=True, tag=True):
+    """The parent: HTTP workers will need these, too, as it has needed them itself."""
+
+    modules: tuple[str, ...]
 
 
 class ForkWorker(msgspec.Struct, frozen=True, tag=True):
@@ -41,10 +49,13 @@ class ForkWorker(msgspec.Struct, frozen=True, tag=True):
     descriptors: int
 
 
+ToWorkerServer: TypeAlias = ImportModules | ForkWorker
+
+
 class HandedDescriptor:
     """What multiprocessing sends in the place of a descriptor: its place among those sent."""
 
-    received: list[int] = []
+    received: ClassVar[list[int]] = []
 
     def __init__(self, place: int) -> None:
         self._place = place
@@ -59,12 +70,13 @@ def fork_workers(sock: socket.socket, lifeline: Lifeline) -> NoReturn:
     code = 1
     try:
         end = lifeline.inherited(_NAME)
+        _close_all_but(sock.fileno(), end.fileno())
         end.tie(_NAME)
         # Ctrl-C reaches the whole process group; the parent decides when a process goes.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         give_up_stdout()
-        _WorkerServer(BlockingLink(sock, ForkWorker, "the parent"), end).serve()
+        _WorkerServer(BlockingLink(sock, ToWorkerServer, "the parent"), end).serve()
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -72,21 +84,30 @@ def fork_workers(sock: socket.socket, lifeline: Lifeline) -> NoReturn:
         os._exit(code)
 
 
+def _close_all_but(*kept: int) -> None:
+    """Whoever has started the server may have left some open."""
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor > 2 and descriptor not in kept:
+            with suppress(OSError):  # it was that of the listing
+                os.close(descriptor)
+
+
 class _WorkerServer:
-    def __init__(self, link: BlockingLink[ForkWorker], lifeline: LifelineEnd) -> None:
+    def __init__(self, link: BlockingLink[ToWorkerServer], lifeline: LifelineEnd) -> None:
         self._link = link
         self._lifeline = lifeline
-        self._loop = ForkLoop(link, self._fork, lambda pid, code: link.send(Ended(pid, code)))
+        self._loop = ForkLoop(link, self._take, lambda pid, code: link.send(Ended(pid, code)))
 
     def serve(self) -> None:
-        # What cannot be imported, the worker says, as it needs it.
-        gc.disable()
-        for module in _MODULES:
-            with suppress(Exception):
-                importlib.import_module(module)
-        gc.enable()
-        gc.freeze()
+        _import(_MODULES)
         self._loop.serve()
+
+    def _take(self, message: ToWorkerServer, descriptors: list[int]) -> None:
+        match message:
+            case ImportModules():
+                _import(message.modules)
+            case ForkWorker():
+                self._fork(message, descriptors)
 
     def _fork(self, message: ForkWorker, descriptors: list[int]) -> None:
         try:
@@ -118,12 +139,22 @@ class _WorkerServer:
             self._loop.leave()
             parent = os.dup(self._lifeline.fileno())
             self._lifeline.close()
-            work, resource_tracker._resource_tracker._fd, *HandedDescriptor.received = descriptors
+            work, _TRACKER._fd, *HandedDescriptor.received = descriptors
             code = _worker_of(work)._bootstrap(parent)
         except BaseException:
             traceback.print_exc()
         finally:
             os._exit(code)
+
+
+def _import(modules: Iterable[str]) -> None:
+    """What cannot be imported, the worker that needs it says."""
+    with lasting(leaves_garbage=False):
+        for module in modules:
+            with suppress(Exception):
+                importlib.import_module(module)
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise RuntimeError("a module has started a thread, and so nothing can be forked safely")
 
 
 def _worker_of(work: int) -> Any:
