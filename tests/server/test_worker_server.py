@@ -83,8 +83,9 @@ def worker_server(server: RunningServer) -> psutil.Process:
 
 
 def replaced(server: RunningServer, worker: psutil.Process) -> psutil.Process:
-    """The one that has taken the place of ``worker``, which ends, and serves."""
+    """The one that has taken the place of ``worker``, which is killed, and serves."""
     others = {one.pid for one in server.workers()} - {worker.pid}
+    worker.kill()
     until(lambda: not is_alive(worker) and len(server.workers()) == WORKERS)
     (new,) = [one for one in server.workers() if one.pid not in others]
     until(lambda: new.pid in told_by_all(server))
@@ -104,16 +105,10 @@ def test_plugins_are_imported_in_each_of_them(server: RunningServer) -> None:
 
 def test_what_is_random_is_another_in_each_of_them(server: RunningServer) -> None:
     before = told_by_all(server)
-    replaced_pid = replaced(server, kill_one(server)).pid
+    replaced_pid = replaced(server, server.workers()[0]).pid
     told = [*before.values(), told_by_all(server)[replaced_pid]]
     for key in ("request id", "random"):
         assert len({one[key] for one in told}) == WORKERS + 1, key
-
-
-def kill_one(server: RunningServer) -> psutil.Process:
-    worker = server.workers()[0]
-    worker.kill()
-    return worker
 
 
 def test_they_have_the_environment_that_the_parent_has_now(server: RunningServer) -> None:
@@ -165,11 +160,10 @@ def test_without_it_the_parent_starts_them_and_they_are_the_same(server: Running
     killed = worker_server(server)
     told_by_all(server)
     # Neither of them has a connection to a model, or to a client.
-    old = replaced(server, kill_one(server))
+    old = replaced(server, server.workers()[0])
     kill_and_wait(killed)
     until(lambda: "the worker server does not go on" in server.log.read_text())
     (other,) = [one for one in server.workers() if one != old]
-    other.kill()
     new = replaced(server, other)
     assert new.ppid() == server.parent.pid
     assert state(new) == state(old)
@@ -179,7 +173,6 @@ def test_without_it_the_parent_starts_them_and_they_are_the_same(server: Running
 
 def test_how_one_ended_that_it_has_forked_nobody_sees_then(server: RunningServer) -> None:
     (orphan,) = [one for one in server.workers() if one.ppid() != server.parent.pid]
-    orphan.kill()
     replaced(server, orphan)
     assert "died: it ended, and nobody saw how" in server.log.read_text()
 
