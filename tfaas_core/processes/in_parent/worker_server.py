@@ -23,12 +23,12 @@ from tfaas_core.engine.shared.forks import CannotFork, Ended, Forked
 from tfaas_core.plugins.finding import BUILTIN_PLUGINS, built_in_plugins
 from tfaas_core.processes.in_parent.worker_body import ForkedWorker
 from tfaas_core.processes.in_worker_server.process import (
+    MOST_HANDED,
     ForkWorker,
     HandedDescriptor,
     ImportModules,
     fork_workers,
 )
-from tfaas_core.system.links.inbox import MAX_DESCRIPTORS
 from tfaas_core.system.links.link import Link
 from tfaas_core.system.lives.ending import Ending
 from tfaas_core.system.lives.lifeline import Lifeline
@@ -88,7 +88,7 @@ class WorkerServer:
             return None
         link = self._link = self._link or self._linked()
         with _handed_over(process) as descriptors:
-            if len(descriptors) > MAX_DESCRIPTORS:
+            if len(descriptors) > MOST_HANDED:
                 return None
             question = partial(ForkWorker, descriptors=len(descriptors))
             asking = asyncio.ensure_future(link.ask(question, descriptors))

@@ -29,6 +29,9 @@ _NAME = "tfaas-workers"
 _MODULES = ("tfaas_core.http.server",)
 """What HTTP workers import, and the parent does not."""
 
+MOST_HANDED = 200
+"""Descriptors: the kernel takes few more with one message."""
+
 _TRACKER: Any = resource_tracker._resource_tracker
 
 
@@ -76,7 +79,10 @@ def fork_workers(sock: socket.socket, lifeline: Lifeline) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         give_up_stdout()
-        _WorkerServer(BlockingLink(sock, ToWorkerServer, "the parent"), end).serve()
+        link: BlockingLink[ToWorkerServer] = BlockingLink(
+            sock, ToWorkerServer, "the parent", most_descriptors=MOST_HANDED
+        )
+        _WorkerServer(link, end).serve()
         code = 0
     except BaseException:
         traceback.print_exc()

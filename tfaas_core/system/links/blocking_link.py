@@ -16,13 +16,14 @@ M = TypeVar("M")
 class BlockingLink(Generic[M]):
     """A link for a process without an event loop. One thread receives; any thread may send.
 
-    ``messages`` is the type of what ``peer`` sends; that names it in the log.
+    ``messages`` is the type of what ``peer`` sends; that names it in the log. ``options`` are those
+    of the Inbox.
     """
 
-    def __init__(self, sock: socket.socket, messages: Any, peer: str) -> None:
+    def __init__(self, sock: socket.socket, messages: Any, peer: str, **options: int) -> None:
         sock.setblocking(True)
         self._sock = sock
-        self._inbox: Inbox[M] = Inbox(messages, peer)
+        self._inbox: Inbox[M] = Inbox(messages, peer, **options)
         self._sending = threading.Lock()
 
     def fileno(self) -> int:
