@@ -24,6 +24,8 @@ from tfaas_core.testing.waiting import until
 PLUGIN = """
 import json, multiprocessing, os, random, signal
 from tfaas_core.hookspecs import hookimpl
+from contextlib import asynccontextmanager
+from tfaas_core.listener import Listener
 from tfaas_core.request_ids import fresh_id
 from tfaas_core.route import Response, Route
 
@@ -44,6 +46,15 @@ async def about(request):
 
 async def end(request):
     os._exit(7)
+
+@asynccontextmanager
+async def serve(host, sock):
+    yield
+
+@hookimpl
+def tfaas_register_listeners(config):
+    # More descriptors than most messages between processes have.
+    return [Listener(f"no-{number}", "127.0.0.1", 0, serve) for number in range(20)]
 
 @hookimpl
 def tfaas_register_routes():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import logging
 import os
 import pickle
 import signal
@@ -28,6 +29,8 @@ _NAME = "tfaas-workers"
 
 _MODULES = ("tfaas_core.http.server",)
 """What HTTP workers import, and the parent does not."""
+
+_log = logging.getLogger("tfaas.parent")
 
 MOST_HANDED = 200
 """Descriptors: the kernel takes few more with one message."""
@@ -85,7 +88,7 @@ def fork_workers(sock: socket.socket, lifeline: Lifeline) -> NoReturn:
         _WorkerServer(link, end).serve()
         code = 0
     except BaseException:
-        traceback.print_exc()
+        _log.exception("the worker server fails")
     finally:
         os._exit(code)
 
