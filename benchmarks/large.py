@@ -29,7 +29,7 @@ from benchmarks.report import Report
 from benchmarks.servers import ROOT, BenchmarkFailedError, Server
 from benchmarks.trees import server_of
 from tfaas_core.tensors import Array
-from tfaas_core.testing.forked import children_named, model_processes
+from tfaas_core.testing.forked import http_workers, model_processes
 
 _SETTINGS: Mapping[str, object] = {
     "server.workers": 1,
@@ -140,7 +140,7 @@ def _round(case: Case, server: Server) -> tuple[float, float]:
         for _ in range(3):
             _ask(to, case)
         parent = psutil.Process(server.pid)
-        sides = children_named("tfaas-worker", parent), model_processes(parent)
+        sides = http_workers(parent), model_processes(parent)
         before = [_cpu_ns(side) for side in sides]
         for _ in range(case.requests):
             _ask(to, case)

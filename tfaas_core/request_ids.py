@@ -10,8 +10,18 @@ REQUEST_ID_HEADER = "X-Request-Id"
 
 _SANE = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
 
-_PROCESS = os.urandom(6).hex()
 _COUNT = itertools.count(1)
+
+
+class _Process:
+    mark = os.urandom(6).hex()
+
+    @classmethod
+    def renew(cls) -> None:
+        cls.mark = os.urandom(6).hex()
+
+
+os.register_at_fork(after_in_child=_Process.renew)
 
 
 def sane_id(text: str) -> str:
@@ -21,4 +31,4 @@ def sane_id(text: str) -> str:
 
 def fresh_id() -> str:
     """An id that no other request has, of this process or another. Nobody can guess the first."""
-    return f"{_PROCESS}-{next(_COUNT)}"
+    return f"{_Process.mark}-{next(_COUNT)}"

@@ -15,7 +15,7 @@ from tests.chaos.disk import small_disk, why_no_small_disk
 from tests.chaos.ledger import KEPT
 from tests.chaos.wall_clock import WallClock, why_no_wall_clock
 from tfaas_core.testing.clients import fake_server
-from tfaas_core.testing.forked import children_named, fork_servers, is_alive
+from tfaas_core.testing.forked import fork_servers, http_workers, is_alive
 from tfaas_core.testing.ports import lasting_port
 from tfaas_core.testing.postgresql import PostgresqlServer, database_for, running_postgresql
 from tfaas_core.testing.server import RunningServer
@@ -171,7 +171,7 @@ class Target:
             case "parent":
                 found = [parent]
             case "HTTP worker":
-                found = children_named("tfaas-worker", parent)
+                found = http_workers(parent)
             case "fork server":
                 found = fork_servers(parent)
             case "model process":

@@ -60,6 +60,7 @@ ENGINE_LAYERS = (
 PROCESSES_LAYERS = (
     {"broken_start", "messages"},
     {"in_worker"},
+    {"in_worker_server"},
     {"in_parent"},
     {"server"},
     {"engine_server", "reloader"},

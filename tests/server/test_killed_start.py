@@ -16,8 +16,8 @@ from tfaas_core.testing.forked import is_alive
 from tfaas_core.testing.waiting import until
 
 MARK = "MARK_OF_A_KILLED_START"
-FAMILY = 5
-"""The parent, the tracker of resources, the fork server and two HTTP workers."""
+FAMILY = 6
+"""The parent, the tracker of resources, the fork server, the worker server and two HTTP workers."""
 
 
 def family(mark: str) -> list[psutil.Process]:

@@ -54,6 +54,7 @@ def test_status_tells_the_processes_and_what_is_loaded(server: RunningServer, do
     kinds = {process["pid"]: process["kind"] for process in status["processes"]}
     expected = {server.process.pid: "parent", server.fork_server().pid: "fork_server"}
     expected |= {worker.pid: "http_worker" for worker in server.workers()}
+    expected |= {p.pid: "worker_server" for p in children_named("tfaas-workers", server.parent)}
     expected |= {p.pid: "decoder_server" for p in children_named("tfaas-decoders", server.parent)}
     assert kinds == expected
     (model,) = [model for model in status["models"] if model["model"].startswith("doubler/")]
@@ -92,6 +93,7 @@ def test_a_supervisor_that_fails_leaves_the_rest_of_the_status(
     env = environment_with(tmp_path / "site")
     with running_server(tmp_path, *settings, env=env) as server:
         status = server.http.get("/status").json()
-        assert [process["kind"] for process in status["processes"]] == ["parent", "http_worker"]
+        kinds = [process["kind"] for process in status["processes"]]
+        assert kinds == ["parent", "http_worker", "worker_server"]
         failed = "plugin tfaas_silent failed in processes of the supervisor of the engine"
         assert failed in server.log.read_text()

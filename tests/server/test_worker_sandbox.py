@@ -15,7 +15,6 @@ from tests.core.sandbox.test_confine import needs_all, targets
 from tests.core.sandbox.worker_attacks import WORKER_ATTACKS
 from tests.server.hostile_codec import Orders
 from tfaas_core.testing.clients import fake_server
-from tfaas_core.testing.forked import children_named
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
 
@@ -215,7 +214,7 @@ def test_a_log_file_is_made_anew_when_it_was_moved_away(tmp_path: Path) -> None:
 
 
 def environment_of_worker(server: RunningServer) -> bytes:
-    (worker,) = children_named("tfaas-worker", server.parent)
+    (worker,) = server.workers()
     return Path(f"/proc/{worker.pid}/environ").read_bytes()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 
 from tfaas_core.config import Config
@@ -16,6 +16,7 @@ from tfaas_core.processes.in_parent.ports import Ports
 from tfaas_core.processes.in_parent.renewal import Renewal
 from tfaas_core.processes.in_parent.sandbox import Sandboxes
 from tfaas_core.processes.in_parent.sweeping import sweep_storage
+from tfaas_core.processes.in_parent.worker_server import WorkerServer
 from tfaas_core.system.lives.main_module import forget_main
 from tfaas_core.system.output import logs
 from tfaas_core.system.resources.collecting import lasting
@@ -33,7 +34,10 @@ def serve(config: Config, demo: bool, read: Callable[[], Config]) -> int:
     """
     logs.configure(config.server.log_level, config.server.log_format, *config.plugin_folders)
     forget_main()
-    with one_sentence(config, "the server cannot start"):
+    with (
+        one_sentence(config, "the server cannot start"),
+        closing(WorkerServer(config)) as server,
+    ):
         with lasting():
             composition = Composition.of(config)
             host = Host.at_rest(composition)
@@ -46,7 +50,7 @@ def serve(config: Config, demo: bool, read: Callable[[], Config]) -> int:
         for warning in start_warnings(composition, sandboxes.parts):
             _log.warning("%s", warning)
         with Ports.bound(config, listeners) as ports, storage_opened(composition):
-            _run(Parent(composition, ports, demo, renewal, sandboxes), config)
+            _run(Parent(composition, ports, demo, renewal, sandboxes, server), config)
     return 0
 
 

@@ -27,6 +27,23 @@ def model_processes(parent: psutil.Process | None = None) -> list[psutil.Process
     return [child for server in servers for child in children_named("tfaas-model", server)]
 
 
+def http_workers(parent: psutil.Process) -> list[psutil.Process]:
+    """Those of a server, which its worker server has forked, or it has started itself."""
+    servers = children_named("tfaas-workers", parent)
+    found = [each for one in (parent, *servers) for each in children_named("tfaas-worker", one)]
+    return found if servers else [*found, *_orphaned_workers(parent)]
+
+
+def _orphaned_workers(parent: psutil.Process) -> Iterable[psutil.Process]:
+    """Those whose worker server has been killed. They have the command of the server, as it had."""
+    with suppress(psutil.NoSuchProcess):
+        command = parent.cmdline()
+        for process in _named("tfaas-worker", psutil.process_iter()):
+            with suppress(psutil.NoSuchProcess):
+                if process.cmdline() == command:
+                    yield process
+
+
 def children_named(name: str, parent: psutil.Process) -> list[psutil.Process]:
     """Its children that run, of this name."""
     with suppress(psutil.NoSuchProcess):

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tfaas_core.testing.forked import children_named, fork_servers, model_processes
+from tfaas_core.testing.forked import fork_servers, http_workers, model_processes
 
 STOP_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 120.0
@@ -56,7 +56,7 @@ class RunningServer:
 
     def workers(self) -> list[psutil.Process]:
         """The HTTP workers."""
-        return children_named("tfaas-worker", self.parent)
+        return http_workers(self.parent)
 
     def fork_server(self) -> psutil.Process:
         """The process that model processes are forked from."""

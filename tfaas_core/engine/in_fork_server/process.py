@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import pickle
-import selectors
 import signal
 import socket
 import traceback
@@ -34,6 +33,7 @@ from tfaas_core.sandbox.confine import OWN_SOCKET, Prison, confine, confine_fork
 from tfaas_core.sandbox.libraries import Libraries
 from tfaas_core.sandbox.limits import data_bytes, limit_data
 from tfaas_core.system.links.blocking_link import BlockingLink
+from tfaas_core.system.lives.fork_loop import ForkLoop
 from tfaas_core.system.lives.lifeline import LifelineEnd
 from tfaas_core.system.output import logs
 from tfaas_core.system.output.one_line import described
@@ -96,8 +96,6 @@ def _trace(error: BaseException | None) -> str:
 
 
 class _ForkServer:
-    """Has one thread only: a process with several cannot be forked safely."""
-
     def __init__(
         self,
         link: BlockingLink[ToForkServer],
@@ -109,36 +107,18 @@ class _ForkServer:
         self._lifeline = lifeline
         self._runtimes = runtimes
         self._prison = prison
-        self._selector = selectors.DefaultSelector()
-        self._woken, self._waker = socket.socketpair()
+        self._loop = ForkLoop(link, self._take, lambda pid, code: link.send(Ended(pid, code)))
 
     def serve(self) -> None:
         """Forks what is asked for, and tells how forked processes end, until the link closes."""
-        self._waker.setblocking(False)
-        self._woken.setblocking(False)
-        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._selector.register(self._link, selectors.EVENT_READ, self._take_orders)
-        self._selector.register(self._woken, selectors.EVENT_READ, self._bury)
-        while self._turn():
-            pass
+        self._loop.serve()
 
-    def _turn(self) -> bool:
-        goes_on = True
-        for key, _events in self._selector.select():
-            goes_on = key.data() and goes_on
-        return goes_on
-
-    def _take_orders(self) -> bool:
-        """False once the parent has hung up."""
-        messages = self._link.receive_some()
-        for message, descriptors in messages or ():
-            assert isinstance(message, Fork)
-            if len(descriptors) < (1 if self._prison is None else 2):
-                self._refuse(message, descriptors)
-                continue
-            self._fork(message, *(socket.socket(fileno=descriptor) for descriptor in descriptors))
-        return messages is not None
+    def _take(self, message: ToForkServer, descriptors: list[int]) -> None:
+        assert isinstance(message, Fork)
+        if len(descriptors) < (1 if self._prison is None else 2):
+            self._refuse(message, descriptors)
+            return
+        self._fork(message, *(socket.socket(fileno=descriptor) for descriptor in descriptors))
 
     def _refuse(self, message: Fork, descriptors: Sequence[int]) -> None:
         """The kernel has dropped those that this process may not open."""
@@ -165,11 +145,7 @@ class _ForkServer:
         code = 1
         try:
             self._lifeline.tie("tfaas-model")
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._selector.close()
-            for end in (self._woken, self._waker, self._link):
-                end.close()
+            self._loop.leave()
             if stderr is not None:
                 os.dup2(stderr.fileno(), 2)
                 give_up_stdout()
@@ -187,15 +163,6 @@ class _ForkServer:
         finally:
             os._exit(code)
 
-    def _bury(self) -> bool:
-        try:
-            self._woken.recv(1 << 10)
-        except BlockingIOError:
-            return True
-        while (ended := _ended_child()) is not None:
-            self._link.send(ended)
-        return True
-
 
 def _limited(prison: Prison | None, memory_bytes: int) -> Prison | None:
     """The prison, with that limit; of a process that is not confined, it is set at once."""
@@ -205,11 +172,3 @@ def _limited(prison: Prison | None, memory_bytes: int) -> Prison | None:
         return None
     least = min(prison.most_data_bytes, most_data_bytes)
     return msgspec.structs.replace(prison, most_data_bytes=least)
-
-
-def _ended_child() -> Ended | None:
-    try:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return None
-    return Ended(pid, os.waitstatus_to_exitcode(status)) if pid else None

@@ -70,7 +70,7 @@ class Overview:
         for worker in self._workers.values():
             if worker.process.pid is not None:
                 pids[worker.process.pid] = "http_worker"
-        pids |= self._of_supervisor("processes", dict[int, str]) | self._start.decoder_pids
+        pids |= self._of_supervisor("processes", dict[int, str]) | self._start.server_pids
         processes: list[ProcessStatus] = []
         with suppress(RuntimeError, OSError):  # no thread or no file is left
             sizes = await asyncio.to_thread(self._memory.of, pids)

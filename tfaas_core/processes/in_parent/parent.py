@@ -26,6 +26,7 @@ from tfaas_core.processes.in_parent.worker_process import (
     refreshed,
     renewed,
 )
+from tfaas_core.processes.in_parent.worker_server import WorkerServer
 from tfaas_core.processes.in_parent.worker_start import WorkerStart
 from tfaas_core.processes.messages import (
     Announce,
@@ -42,7 +43,6 @@ from tfaas_core.processes.messages import (
     Serving,
 )
 from tfaas_core.system.lives.backoff import Backoff
-from tfaas_core.system.lives.ending import Ending
 from tfaas_core.system.lives.signals import hang_ups_taken
 from tfaas_core.system.loop.stopping import until_stopped
 from tfaas_core.system.loop.tasks import Tasks
@@ -65,13 +65,15 @@ class Parent:
         demo: bool,
         make_renewal: MakeRenewal,
         sandboxes: Sandboxes,
+        server: WorkerServer,
     ) -> None:
         """``make_renewal`` makes it, of what tells all workers."""
         self._renewal = make_renewal(lambda config: renewed(self._workers.values(), config))
         self._composition = composition
         self._ports = ports
         self._sandboxes = sandboxes
-        self._start = WorkerStart(composition, ports, demo, self._heard, sandboxes.workers.cell)
+        cell = sandboxes.workers.cell
+        self._start = WorkerStart(composition, ports, demo, self._heard, cell, server)
         self._workers: dict[int, WorkerProcess] = {}
         self._teller = Teller()
         self._announced = False
@@ -115,8 +117,7 @@ class Parent:
             watcher.start()
             started.push_async_callback(self._tasks.cancel)
             started.push_async_callback(self._end, watcher)
-            for number in range(self._composition.workers):
-                self._start_worker(number)
+            await until_stopped(self._stop, self._start_workers())
             self._tasks.spawn(self._follow_storage())
             self._tasks.spawn(self._renewal.run())
             self._tasks.spawn(listen_to_hearts(self._workers, self._stop))
@@ -130,11 +131,15 @@ class Parent:
 
     # Workers: started, heard, replaced.
 
-    def _start_worker(self, number: int) -> None:
+    async def _start_workers(self) -> None:
+        for number in range(self._composition.workers):
+            await self._start_worker(number)
+
+    async def _start_worker(self, number: int) -> None:
         config, fitness = self._renewal.config, self._overview.fitness
-        worker = self._start.start(number, self._supervisor, config, fitness)
+        worker = await self._start.start(number, self._supervisor, config, fitness)
         self._workers[number] = worker
-        asyncio.get_running_loop().add_reader(worker.process.sentinel, self._died, worker)
+        asyncio.get_running_loop().add_reader(worker.process.sentinel, self._ended, worker)
 
     def _heard(self, worker: WorkerProcess, message: FromWorker, _descriptors: list[int]) -> None:
         match message:
@@ -162,11 +167,8 @@ class Parent:
                 self._start.lend_decoder(worker, message)
 
     def _announce_addresses(self) -> None:
-        if (
-            self._stop.is_set()
-            or self._announced
-            or not all(worker.is_serving for worker in self._workers.values())
-        ):
+        serving = [worker for worker in self._workers.values() if worker.is_serving]
+        if self._stop.is_set() or self._announced or len(serving) < self._composition.workers:
             return
         self._announced = self._overview.has_started = True
         self._overview.tell_workers()
@@ -179,15 +181,17 @@ class Parent:
         while self._announced and self._notices:
             print(self._notices.pop(0), flush=True)
 
-    def _died(self, worker: WorkerProcess) -> None:
+    def _ended(self, worker: WorkerProcess) -> None:
         asyncio.get_running_loop().remove_reader(worker.process.sentinel)
-        self._teller.gone(worker)
-        worker.gone()
+        self._tasks.spawn(self._died(worker))
+
+    async def _died(self, worker: WorkerProcess) -> None:
         self._start.ended(worker.number)
+        self._teller.gone(worker)
+        ending = await worker.buried()
         del self._workers[worker.number]
         if self._stop.is_set():
             return
-        ending = Ending(worker.process.exitcode)
         if not worker.is_serving and not self._announced:
             self._cannot_start(worker, f"HTTP worker {worker.number} {ending} before it served")
             return
@@ -218,7 +222,7 @@ class Parent:
         # It may have died between storing a version and telling the others.
         self._storage_changed.set()
         try:
-            self._start_worker(worker.number)
+            await self._start_worker(worker.number)
         except Exception as error:
             _log.error("HTTP worker %d cannot be started: %s", worker.number, described(error))
             self._tasks.spawn(self._replace(worker))

@@ -8,14 +8,15 @@ import pickle
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from tfaas_core.config import Config
 from tfaas_core.processes.in_parent.heartbeat import Heartbeat
+from tfaas_core.processes.in_parent.worker_body import WorkerBody
 from tfaas_core.processes.messages import FromWorker, Ping, Refresh, Refreshed, Renew, Renewed
 from tfaas_core.status import Fitness
 from tfaas_core.system.links.link import Link
+from tfaas_core.system.lives.ending import Ending
 from tfaas_core.system.lives.stopped import LOOK_EVERY_S
 
 _REFRESHES_S = 10.0
@@ -34,7 +35,7 @@ class WorkerProcess:
     def __init__(
         self,
         number: int,
-        process: SpawnProcess,
+        process: WorkerBody,
         control: socket.socket,
         on_message: Callable[[WorkerProcess, FromWorker, list[int]], None],
         silent_limit_s: float = 0.0,
@@ -84,12 +85,12 @@ class WorkerProcess:
         """Ends it at once."""
         self.process.kill()
 
-    def gone(self) -> None:
-        """Buries it, once its sentinel has told that it is dead."""
-        self.process.join()
+    async def buried(self) -> Ending:
+        """How it ended, once its sentinel has told that it has."""
         # It may have said why.
         self._link.receive()
         self._link.end(lambda: ConnectionError(f"HTTP worker {self.number} is gone"))
+        return await self.process.buried()
 
 
 async def refreshed(workers: Iterable[WorkerProcess], name: str, stop: asyncio.Event) -> bool:

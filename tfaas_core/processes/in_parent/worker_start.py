@@ -13,7 +13,9 @@ from tfaas_core.config import Config
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.processes.in_parent.decoder_server import DecoderServer
 from tfaas_core.processes.in_parent.ports import Ports
+from tfaas_core.processes.in_parent.worker_body import SpawnedWorker, WorkerBody
 from tfaas_core.processes.in_parent.worker_process import WorkerProcess
+from tfaas_core.processes.in_parent.worker_server import WorkerServer
 from tfaas_core.processes.in_worker import worker as http_worker
 from tfaas_core.processes.in_worker.cage import Cage, in_cage
 from tfaas_core.processes.in_worker.reserve import Roster
@@ -23,7 +25,7 @@ from tfaas_core.sandbox.worker import WorkerCell
 from tfaas_core.settings.sources import CLIENT_VARIABLES, secret_variables
 from tfaas_core.shared_memory import shared_memories
 from tfaas_core.status import Fitness
-from tfaas_core.system.lives.lifeline import Lifeline, tied
+from tfaas_core.system.lives.lifeline import tied
 from tfaas_core.system.lives.signals import stop_signals_blocked
 from tfaas_core.system.resources.descriptors import SpareDescriptors
 from tfaas_core.wiring.composition import Composition
@@ -47,6 +49,7 @@ class WorkerStart:
         demo: bool,
         heard: Callable[[WorkerProcess, FromWorker, list[int]], None],
         cell: WorkerCell | None,
+        server: WorkerServer,
     ) -> None:
         self._composition = composition
         self._ports = ports
@@ -56,11 +59,11 @@ class WorkerStart:
         self._heard = heard
         self._cell = cell
         self._context = multiprocessing.get_context("spawn")
-        self._lifeline = Lifeline()
+        self._server = server
         self._spare = SpareDescriptors(_SPARE)
         self._decoders = DecoderServer(composition)
 
-    def start(
+    async def start(
         self,
         number: int,
         supervisor: Supervisor | None,
@@ -86,18 +89,24 @@ class WorkerStart:
                 roster=self._roster,
                 demo=self._demo and number == 0,
             )
-            end = self._lifeline.end("tfaas-worker")
-            inside = Cage(self._cell, _hidden(config)), http_worker.main, arguments
-            process = self._context.Process(target=tied, args=(end, in_cage, *inside))
-            with stop_signals_blocked():
-                process.start()
+            body = await self._body(arguments)
             unless_it_starts.pop_all()
         theirs.close()
         if supervisor is not None and engine is not None and their_engine is not None:
             their_engine.close()
             supervisor.attach(number, engine)
         limit_s = config.server.request_timeout_s
-        return WorkerProcess(number, process, ours, self._heard, limit_s, fitness)
+        return WorkerProcess(number, body, ours, self._heard, limit_s, fitness)
+
+    async def _body(self, arguments: http_worker.WorkerArguments) -> WorkerBody:
+        end = self._server.lifeline.end("tfaas-worker")
+        inside = Cage(self._cell, _hidden(arguments.config)), http_worker.main, arguments
+        process = self._context.Process(target=tied, args=(end, in_cage, *inside))
+        if (forked := await self._server.start(process)) is not None:
+            return forked
+        with stop_signals_blocked():
+            process.start()
+        return SpawnedWorker(process)
 
     def lend_decoder(self, worker: WorkerProcess, message: NeedDecoder) -> None:
         """Gives a worker a decoder, if there is room for one."""
@@ -113,10 +122,10 @@ class WorkerStart:
         os.close(leash)
 
     @property
-    def decoder_pids(self) -> dict[int, str]:
-        """The process that decoders are forked from, if there is one, and its kind."""
-        pid = self._decoders.pid
-        return {} if pid is None else {pid: "decoder_server"}
+    def server_pids(self) -> dict[int, str]:
+        """The processes that workers and decoders are forked from, with their kinds."""
+        pids = {self._server.pid: "worker_server", self._decoders.pid: "decoder_server"}
+        return {pid: kind for pid, kind in pids.items() if pid is not None}
 
     def ended(self, number: int) -> None:
         """The HTTP worker of this number has ended, in whatever way."""
@@ -125,6 +134,7 @@ class WorkerStart:
 
     def close(self) -> None:
         """No other is started."""
+        self._server.close()
         self._spare.close()
         self._decoders.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -16,13 +16,14 @@ M = TypeVar("M")
 class BlockingLink(Generic[M]):
     """A link for a process without an event loop. One thread receives; any thread may send.
 
-    ``messages`` is the type of what ``peer`` sends; that names it in the log.
+    ``messages`` is the type of what ``peer`` sends; that names it in the log. ``options`` are those
+    of the Inbox.
     """
 
-    def __init__(self, sock: socket.socket, messages: Any, peer: str) -> None:
+    def __init__(self, sock: socket.socket, messages: Any, peer: str, **options: int) -> None:
         sock.setblocking(True)
         self._sock = sock
-        self._inbox: Inbox[M] = Inbox(messages, peer)
+        self._inbox: Inbox[M] = Inbox(messages, peer, **options)
         self._sending = threading.Lock()
 
     def fileno(self) -> int:
@@ -44,10 +45,12 @@ class BlockingLink(Generic[M]):
         except ConnectionError:
             return None
 
-    def send(self, message: Any) -> None:
+    def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
         """Sends a message; does nothing if the other side is gone. Raises what ``packed`` does."""
-        data = framed(message)
+        data = framed(message, descriptors)
         with self._sending, suppress(OSError):
+            if descriptors:
+                data = data[socket.send_fds(self._sock, [data], descriptors) :]
             self._sock.sendall(data)
 
     def close(self) -> None:

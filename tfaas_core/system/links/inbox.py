@@ -21,7 +21,6 @@ _HEAD = Layout("<II")
 _RECEIVE_BYTES = 1 << 16
 _MAX_DESCRIPTORS = 16
 _MOST_BYTES = 1 << 28
-_ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_DESCRIPTORS * array.array("i").itemsize)
 
 M = TypeVar("M")
 
@@ -36,10 +35,12 @@ class Inbox(Generic[M]):
     """Puts messages together from what arrives, and hands each the descriptors sent with it.
 
     Those may be fewer than were sent, if this process has too many files open.
-    ``peer`` is whoever sends them, for the log.
+    ``peer`` is whoever sends them, for the log. ``most_descriptors``: with one message.
     """
 
-    def __init__(self, messages: Any, peer: str) -> None:
+    def __init__(self, messages: Any, peer: str, most_descriptors: int = _MAX_DESCRIPTORS) -> None:
+        self._most_descriptors = most_descriptors
+        self._ancillary_bytes = socket.CMSG_SPACE(most_descriptors * array.array("i").itemsize)
         self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(messages)
         self._peer = peer
         self._bytes = bytearray()
@@ -47,13 +48,13 @@ class Inbox(Generic[M]):
 
     def receive(self, sock: socket.socket) -> bool:
         """Takes what ``sock`` has; False at the end of the stream."""
-        data, ancillary, _flags, _address = sock.recvmsg(_RECEIVE_BYTES, _ANCILLARY_BYTES)
+        data, ancillary, _flags, _address = sock.recvmsg(_RECEIVE_BYTES, self._ancillary_bytes)
         for level, kind, value in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 descriptors = array.array("i")
                 descriptors.frombytes(value[: len(value) - len(value) % descriptors.itemsize])
                 self._descriptors.extend(descriptors)
-        if len(self._descriptors) > 2 * _MAX_DESCRIPTORS:
+        if len(self._descriptors) > 2 * self._most_descriptors:
             raise self._garbled(f"{len(self._descriptors)} descriptors that belong to no message")
         self._bytes += data
         return bool(data)

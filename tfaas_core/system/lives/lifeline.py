@@ -35,6 +35,12 @@ class Lifeline:
         """For a process of this name, as ``ps`` shows it, of 15 bytes at most."""
         return LifelineEnd(self._reading, name)
 
+    def inherited(self, name: str) -> LifelineEnd:
+        """As ``end``, in a process that the owner has just forked: that is no owner."""
+        atexit.unregister(self.close)
+        self._writing.close()
+        return self.end(name)
+
     def close(self) -> None:
         """Ends all that are tied. It is called when the owner ends, at the latest."""
         atexit.unregister(self.close)
@@ -82,6 +88,13 @@ class LifelineEnd:
             os.kill(os.getpid(), signal.SIGKILL)
         with suppress(OSError):
             Path("/proc/self/comm").write_text(name, encoding="ascii")
+
+    def close(self) -> None:
+        """In a process forked from a tied one, which is to have another end, or had this one."""
+        self._reading.close()
+        if self._own is not None:
+            os.close(self._own)
+        self._own = None
 
     def detach(self) -> int:
         """The descriptor that ties the calling process, as long as it is open."""

@@ -11,6 +11,7 @@ import pytest
 
 from tfaas_core.events import ModelCrashed, ModelSwitched
 from tfaas_core.processes.in_parent.teller import Teller
+from tfaas_core.processes.in_parent.worker_body import SpawnedWorker
 from tfaas_core.processes.in_parent.worker_process import WorkerProcess
 from tfaas_core.processes.messages import Happened, ToHttpWorker
 from tfaas_core.system.links.blocking_link import BlockingLink
@@ -28,7 +29,7 @@ class Worker(WorkerProcess):
 
     def __init__(self, number: int) -> None:
         control, self._theirs = socket.socketpair()
-        process = multiprocessing.get_context("spawn").Process()
+        process = SpawnedWorker(multiprocessing.get_context("spawn").Process())
         super().__init__(number, process, control, lambda _worker, _message, _descriptors: None)
         self._inbox: BlockingLink[ToHttpWorker] = BlockingLink(
             self._theirs, ToHttpWorker, "the test"

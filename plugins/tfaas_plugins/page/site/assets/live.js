@@ -13,6 +13,7 @@ const KINDS = {
   parent: ["parent", "parent"],
   http_worker: ["HTTP worker", "HTTP workers"],
   fork_server: ["fork server", "fork servers"],
+  worker_server: ["worker server", "worker servers"],
   decoder_server: ["decoder", "decoders"],
 };
 

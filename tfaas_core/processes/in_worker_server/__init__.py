@@ -1,0 +1,1 @@
+"""The process that HTTP workers are forked from."""
