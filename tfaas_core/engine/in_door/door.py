@@ -16,6 +16,7 @@ import msgspec
 from tfaas_core.engine.in_door.session import ModelFiles, Session
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.shared import hello
+from tfaas_core.engine.shared.calm import CALM_S
 from tfaas_core.engine.shared.door_tls import HostTls, why_refused
 from tfaas_core.engine.shared.far_messages import Far, Leaving
 from tfaas_core.engine.shared.fleet_messages import MoreWanted
@@ -52,7 +53,7 @@ class DoorSettings(msgspec.Struct, frozen=True):
     max_queue_rows: int
     limits: Limits
     tls: HostTls | None = None
-    calm_s: float = 300.0
+    calm_s: float = CALM_S
 
 
 class PoolDoor:

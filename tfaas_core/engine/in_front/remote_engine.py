@@ -19,7 +19,7 @@ from tfaas_core.engine.in_front.far_host import FarHost
 from tfaas_core.engine.in_front.homes import Homes
 from tfaas_core.engine.in_front.host_engine import HostEngine
 from tfaas_core.engine.in_front.moves import Moves
-from tfaas_core.engine.in_front.spread import CALM_S
+from tfaas_core.engine.shared.calm import CALM_S
 from tfaas_core.engine.shared.door_tls import CallerTls
 from tfaas_core.errors import DeadlinePassed, ModelLost
 from tfaas_core.models.model import ModelVersion
