@@ -41,6 +41,7 @@ from tfaas_core.engine.shared.messages import (
 )
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.sent_files import in_thread, send_files
+from tfaas_core.engine.statuses import ServableStatus
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.system.links.link import FarLink, Link
 
@@ -90,6 +91,8 @@ class HostEngine(LocalEngine):
         self._context = context
         self._dialling: dict[int, bool] = {}
         self._stateless: set[str] = set()
+        self._telling: asyncio.Task[list[ServableStatus]] | None = None
+        self._tells_until_s = 0.0
         super().__init__(msgspec.structs.replace(context, engine_socket=sock))
 
     @property
@@ -125,6 +128,34 @@ class HostEngine(LocalEngine):
         # What is wanted is said to the host.
         return await self._accelerating.mode_told(version)
 
+    async def servables(self) -> list[ServableStatus]:
+        """Raises HostAwayError, too, if the host does not tell within ``dead_after_s``.
+
+        Whoever asks before it has told is told the same: it is asked once.
+        """
+        loop = asyncio.get_running_loop()
+        if self._telling is None or self._telling.done():
+            self._telling = loop.create_task(super().servables())
+            # Perhaps nobody waits for it any more.
+            self._telling.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._tells_until_s = loop.time() + self._door.dead_after_s
+        try:
+            async with asyncio.timeout_at(self._tells_until_s):
+                told = await asyncio.shield(self._telling)
+        except TimeoutError:
+            raise self._door.away(self.silence) from None
+        return [msgspec.structs.replace(each, host=self.address) for each in told]
+
+    @property
+    def silence(self) -> str:
+        """What to say of a host that is connected, and was asked, but has not answered in time;
+        else nothing."""
+        is_late = asyncio.get_running_loop().time() >= self._tells_until_s
+        if self._telling is None or self._telling.done() or not is_late:
+            return ""
+        limit = f"{self._door.dead_after_s:g} s (engine.remote.dead_after_s)"
+        return f"is connected, and has not answered within {limit}"
+
     def rows(self, key: str) -> int | None:
         """Rows of this worker in flight to a version there; None: it is not connected to it."""
         to = self._open.get(key)
@@ -141,6 +172,11 @@ class HostEngine(LocalEngine):
     def let_go(self, version: ModelVersion) -> None:
         """As ``retire``, as far as this worker goes: it stays loaded while others use it."""
         self.retire(version, LetGo)
+
+    async def close(self) -> None:
+        await super().close()
+        if self._telling is not None:
+            self._telling.cancel()
 
     async def finished(self) -> None:
         """Returns once no connection to a model is open."""

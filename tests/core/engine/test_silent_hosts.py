@@ -1,0 +1,43 @@
+"""Hosts that are connected, and do not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+
+from tests.core.engine.hanging_host import hanging_host
+from tfaas_core.engine.base import Engine
+from tfaas_core.engine.in_front.dialling import FarDoor
+from tfaas_core.engine.in_front.placement import Placement
+from tfaas_core.engine.in_front.remote_engine import RemoteEngine
+from tfaas_core.testing.engine_harness import started
+from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.suites.engine.door import TOKEN, DoorFactory
+from tfaas_core.testing.waiting import eventually
+
+
+def states(engine: Engine) -> dict[str, str]:
+    return {each.host: each.state for each in engine.hosts()}
+
+
+@in_event_loop
+async def test_who_asks_what_is_loaded_waits_for_none_of_them_for_long(tmp_path: Path) -> None:
+    processes = ["engine.isolation=model"]
+    async with started(made := DoorFactory(), tmp_path, processes) as harness, hanging_host() as it:
+        engine, address = harness.worker.engine, made.made[0].address
+        assert isinstance(engine, RemoteEngine)
+        order = Placement([address, it.address]).order
+        name = next(f"vk{number}" for number in itertools.count() if order(f"vk{number}")[0] == 0)
+        await harness.worker.upload(name, "sum")
+        engine.call_at([FarDoor(address, TOKEN, 60.0), FarDoor(it.address, TOKEN, 0.5)])
+        serve = {address: "serves", it.address: "serves"}
+        await eventually(lambda: states(engine) == serve, "both are connected")
+        async with asyncio.timeout(60):
+            told = await asyncio.gather(*[engine.servables() for _ in range(20)])
+            said = it.heard()
+            told.append(await engine.servables())
+        assert [[each.model for each in one] for one in told] == [[f"{name}/1"]] * 21
+        assert states(engine) == {address: "serves", it.address: "silent"}
+        assert "has not answered within 0.5 s" in engine.hosts()[1].why
+        assert said == it.heard() != b"", "it was asked once"
