@@ -6,11 +6,14 @@ import asyncio
 import itertools
 from pathlib import Path
 
+import pytest
+
 from tests.core.engine.hanging_host import hanging_host
 from tfaas_core.engine.base import Engine
 from tfaas_core.engine.in_front.dialling import FarDoor
 from tfaas_core.engine.in_front.placement import Placement
 from tfaas_core.engine.in_front.remote_engine import RemoteEngine
+from tfaas_core.errors import Unavailable
 from tfaas_core.testing.engine_harness import started
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.suites.engine.door import TOKEN, DoorFactory
@@ -41,3 +44,20 @@ async def test_who_asks_what_is_loaded_waits_for_none_of_them_for_long(tmp_path:
         assert states(engine) == {address: "serves", it.address: "silent"}
         assert "has not answered within 0.5 s" in engine.hosts()[1].why
         assert said == it.heard() != b"", "it was asked once"
+
+
+@in_event_loop
+async def test_uploads_and_roll_backs_to_one_of_them_are_given_up(tmp_path: Path) -> None:
+    settings = ["engine.isolation=model", "server.request_timeout_s=0.5"]
+    async with started(DoorFactory(), tmp_path, settings) as harness, hanging_host() as it:
+        worker = harness.worker
+        engine = worker.engine
+        assert isinstance(engine, RemoteEngine)
+        stored = worker.store("vk", "sum")
+        engine.call_at([FarDoor(it.address, TOKEN, 0.5)])
+        await eventually(lambda: states(engine)[it.address] == "serves", "it is connected")
+        why = f"host {it.address} .* has answered nothing for 0.5 s; try again"
+        async with asyncio.timeout(60):
+            for asking in (worker.upload("vk", "sum"), engine.ready(stored)):
+                with pytest.raises(Unavailable, match=why):
+                    await asking

@@ -234,6 +234,8 @@ class PoolDoor:
         more = f"; {self._untold} more such lines were left out" if self._untold else ""
         self._told_s, self._untold = now_s, 0
         why = error.message if isinstance(error, TfaasError) else described(error)
+        if isinstance(error, TimeoutError):
+            why = f"it has not said a whole hello within {hello.HELLO_LIMIT_S:g} s"
         if isinstance(error, ssl.SSLError):
             why = f"it {why_refused(error, 'engine.remote.tls_client_ca')}"
         _log.warning("%s: %s%s", what, why, more)

@@ -66,7 +66,7 @@ class FarHost:
         if engine is None:
             why = self.why or self._door.away("has not answered yet").message
             return HostStatus(self.address, "away", why)
-        if silence := engine.silence:
+        if silence := engine.pulse.silence:
             return HostStatus(self.address, "silent", self._door.away(silence).message)
         if self.is_leaving:
             return HostStatus(self.address, "leaving", f"host {self.address} is about to end")

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Engine, Loaded, WorkerContext
-from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError
+from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError, HostSilentError
 from tfaas_core.engine.in_front.far_beginning import FarBeginning, FarRun
 from tfaas_core.engine.in_front.far_host import FarHost
 from tfaas_core.engine.in_front.homes import Homes
@@ -244,8 +244,12 @@ class RemoteEngine(Engine):
         """Asks one host after the other, as long as they are away, or full, before they have it."""
         for _host in self._hosts:
             engine = choose()
-            with suppress(HostAwayError):
+            try:
                 return await ask(engine)
+            except HostSilentError:
+                raise
+            except HostAwayError:
+                continue
         return await ask(choose())
 
     # Hosts that come and go.

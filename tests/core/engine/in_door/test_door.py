@@ -142,6 +142,18 @@ async def test_those_who_say_nothing_make_room_for_others() -> None:
 
 
 @in_event_loop
+async def test_who_says_too_little_is_logged_in_words(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hello, "HELLO_LIMIT_S", 0.05)
+    async with door() as host:
+        with await knock(host) as sock:
+            sock.send(hello.MAGIC)
+            assert await told(sock) == b""
+    assert "is not taken in: it has not said a whole hello within 0.05 s" in caplog.text
+
+
+@in_event_loop
 async def test_a_flood_of_connections_is_bounded_too() -> None:
     async with door() as host:
         with ExitStack() as flood:
