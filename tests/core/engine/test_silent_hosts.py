@@ -47,6 +47,20 @@ async def test_who_asks_what_is_loaded_waits_for_none_of_them_for_long(tmp_path:
 
 
 @in_event_loop
+async def test_who_asks_while_one_of_them_is_left_out_is_told_of_the_others(tmp_path: Path) -> None:
+    async with started(DoorFactory(), tmp_path, []) as harness, hanging_host() as it:
+        engine = harness.worker.engine
+        assert isinstance(engine, RemoteEngine)
+        engine.call_at([FarDoor(it.address, TOKEN, 60.0)])
+        await eventually(lambda: states(engine)[it.address] == "serves", "it is connected")
+        asking = asyncio.create_task(engine.servables())
+        await eventually(lambda: it.heard() != b"", "it is asked")
+        await engine.close()
+        async with asyncio.timeout(60):
+            assert await asking == []
+
+
+@in_event_loop
 async def test_uploads_and_roll_backs_to_one_of_them_are_given_up(tmp_path: Path) -> None:
     settings = ["engine.isolation=model", "server.request_timeout_s=0.5"]
     async with started(DoorFactory(), tmp_path, settings) as harness, hanging_host() as it:

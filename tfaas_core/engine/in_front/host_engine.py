@@ -175,7 +175,7 @@ class HostEngine(LocalEngine):
 
     async def close(self) -> None:
         await super().close()
-        self.pulse.close()
+        await self.pulse.finished()
 
     async def finished(self) -> None:
         """Returns once no connection to a model is open."""

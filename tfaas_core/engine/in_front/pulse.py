@@ -61,10 +61,10 @@ class Pulse:
             raise HostSilentError(self._door.away(why).message) from None
         return asked.result()
 
-    def close(self) -> None:
-        """Nobody wants to know any more."""
+    async def finished(self) -> None:
+        """Returns once nothing is asked any more, after the host has gone: that answers all."""
         if self._asking is not None:
-            self._asking.cancel()
+            await asyncio.wait([self._asking])
 
     def _asked(self) -> asyncio.Task[list[ServableStatus]]:
         loop = asyncio.get_running_loop()
