@@ -234,17 +234,8 @@ MODEL_CPU = Family(
 )
 
 SEEN = (
-    *(
-        BUILD,
-        START,
-        STORED_MODELS,
-        LOADED_MODELS,
-        MODEL_PROCESSES,
-        MODEL_HOSTS,
-        ANSWERING_HOSTS,
-        QUEUE,
-    ),
-    *(MEMORY, CPU, MODEL_MEMORY, MODEL_CPU),
+    *(BUILD, START, STORED_MODELS, LOADED_MODELS, MODEL_PROCESSES, MODEL_HOSTS),
+    *(ANSWERING_HOSTS, QUEUE, MEMORY, CPU, MODEL_MEMORY, MODEL_CPU),
 )
 """Those that are looked at when somebody asks."""
 
