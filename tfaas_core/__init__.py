@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Engine as Engine,
         EngineContext as EngineContext,
         EngineFactory as EngineFactory,
+        HostStatus as HostStatus,
         Loaded as Loaded,
         ServableStatus as ServableStatus,
         Supervisor as Supervisor,
@@ -148,8 +149,8 @@ _HOMES = {
     "codec": "Codec Document Encoded",
     "config": "Config",
     "engine.base": (
-        "Candidate Engine EngineContext EngineFactory Loaded ServableStatus Supervisor "
-        "WorkerContext"
+        "Candidate Engine EngineContext EngineFactory HostStatus Loaded ServableStatus "
+        "Supervisor WorkerContext"
     ),
     "errors": (
         "BadBody Busy CannotServe ConfigError DamagedFile DeadlinePassed DoesNotFit Forbidden "

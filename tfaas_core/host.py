@@ -39,7 +39,6 @@ from tfaas_core.routing.proxies import Proxies
 from tfaas_core.routing.sealed_services import SealedServices
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
-from tfaas_core.settings.tables import CorsTable
 from tfaas_core.shared_memory import SharedMemory, shared_memories
 from tfaas_core.status import Figures, Fitness, ProcessStatus, ServerStatus
 from tfaas_core.system.network.tls import LiveTls
@@ -94,7 +93,8 @@ class Host:
         self.example_runs = ExampleRuns(engine, self.codecs, rows)
         self.publisher = self._new_publisher(place)
         self.proxies = Proxies.of(config.server.proxies, config.server.client_address_header)
-        self.cors = _cors_of(config.cors)
+        cors = config.cors
+        self.cors = Cors(**msgspec.structs.asdict(cors)) if cors.origins else None
         self.shared: dict[str, Any] = {}
         """What a plugin's hooks and handlers hand to each other, by the plugin's name."""
         self.memory: Mapping[str, SharedMemory] = (
@@ -204,12 +204,16 @@ class Host:
         """
         return self.predictor.resolve(target, request.visit)
 
-    def infer(self, asked: InferenceRequest) -> Coroutine[Any, Any, InferenceResult]:
+    def infer(
+        self, asked: InferenceRequest, target: Target | None = None
+    ) -> Coroutine[Any, Any, InferenceResult]:
         """Runs what a protocol of a plugin's own has made of a request, with others of all kinds.
 
-        ``asked.version`` is what ``resolve`` gave. Raises TfaasError if there is no answer.
+        ``asked.version`` is what ``resolve`` gave for ``target``. If it is removed or replaced
+        before it is loaded, what ``target`` names then answers; None: that version alone may.
+        Raises TfaasError if there is no answer.
         """
-        return self.predictor.infer(asked)
+        return self.predictor.infer(asked, target)
 
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
         if self.engine.uses(old):
@@ -283,10 +287,6 @@ class Host:
 
     def _owner(self, route: Route) -> str:
         return self.plugins.owner("route", f"{route.methods[0]} {route.path}")
-
-
-def _cors_of(table: CorsTable) -> Cors | None:
-    return Cors(**msgspec.structs.asdict(table)) if table.origins else None
 
 
 @contextmanager

@@ -47,7 +47,7 @@ LAYERS = (
 """The modules and packages of tfaas_core. Each imports from layers above its own line alone."""
 
 ENGINE_LAYERS = (
-    {"beginning"},
+    {"beginning", "statuses"},
     {"base"},
     {"resting", "shared"},
     {"scheduling"},

@@ -12,6 +12,8 @@ import msgspec
 
 from tfaas_core.config import Config
 from tfaas_core.engine.beginning import BeginsRuns
+from tfaas_core.engine.statuses import HostStatus as HostStatus
+from tfaas_core.engine.statuses import ServableStatus as ServableStatus
 from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.models.model import ModelVersion, OtherSignature
 from tfaas_core.routing.in_flight import InFlight
@@ -67,22 +69,6 @@ class Loaded(msgspec.Struct, frozen=True):
     """The further signatures that requests may name."""
     declared: dict[str, Any] = {}
     """As Servable has it."""
-
-
-class ServableStatus(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A loaded model, or one of its processes if it has several, as ``GET /status`` shows it.
-
-    ``state`` is loading, ready or leaving; ``private_bytes`` is what its process costs, with all
-    that the process holds; ``idle_s`` is how long nobody has used it. ``host``: empty: this one.
-    """
-
-    model: str
-    state: str
-    pid: int | None
-    private_bytes: int | None
-    rows_in_flight: int
-    idle_s: float
-    host: str = ""
 
 
 class Engine(ABC):
@@ -172,7 +158,14 @@ class Engine(ABC):
 
     @abstractmethod
     async def servables(self) -> list[ServableStatus]:
-        """What is loaded, or being loaded, sorted by model."""
+        """What is loaded, or being loaded, sorted by model.
+
+        Returns soon, without what is on hosts that do not tell it soon.
+        """
+
+    def hosts(self) -> list[HostStatus]:
+        """The other hosts that run models, as this worker knows them."""
+        return []
 
     async def acceleration(self, version: ModelVersion) -> dict[str, str]:
         """What runs a version: its ``name``, if that is known, and a sentence on why, ``reason``;

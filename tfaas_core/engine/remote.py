@@ -21,8 +21,9 @@ from tfaas_core.engine.base import (
     WorkerContext,
 )
 from tfaas_core.engine.in_front.dialling import FarDoor
-from tfaas_core.engine.in_front.spread import CALM_S, SpreadSettings
+from tfaas_core.engine.in_front.spread import SpreadSettings
 from tfaas_core.engine.in_front.spreading_engine import SpreadingEngine
+from tfaas_core.engine.shared.calm import CALM_S
 from tfaas_core.engine.shared.door_tls import CallerTls, HostTls
 from tfaas_core.errors import ConfigError
 from tfaas_core.hookspecs import hookimpl

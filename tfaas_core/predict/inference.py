@@ -9,6 +9,7 @@ import msgspec
 
 from tfaas_core.errors import DeadlinePassed, DoesNotFit
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.target import Target
 from tfaas_core.tensors import Array, Arrays, Bound, by_name, runs_whole
 from tfaas_core.visit import Visit
 
@@ -41,6 +42,13 @@ class InferenceRequest(msgspec.Struct, frozen=True, gc=False):
     timeout_s: float | None = None
     request_id: str = ""
     visit: Visit | None = None
+
+    @property
+    def own_target(self) -> Target:
+        """What names the version and its signature, and nothing else."""
+        version = self.version
+        signature = version.signature_names[version.place]
+        return Target(version.name, version.version, signature=signature)
 
     def check_outputs(self) -> None:
         """Raises DoesNotFit if an output is wanted that the signature has not, or wanted twice."""

@@ -149,12 +149,12 @@ class Predictor:
                 visit.begins_step()
         return version
 
-    async def infer(self, asked: InferenceRequest) -> InferenceResult:
-        """Runs a request of any protocol, with others of any protocol; raises TfaasError."""
+    async def infer(self, asked: InferenceRequest, target: Target | None = None) -> InferenceResult:
+        """Runs a request of any protocol, with others of any protocol. ``target``: see Host."""
         try:
             return asked.result(await self.begin(asked))
         except UnknownVersion:
-            return await self.infer_anew(asked, Target(asked.version.name, asked.version.version))
+            return await self.infer_anew(asked, target or asked.own_target)
 
     async def infer_anew(self, asked: InferenceRequest, target: Target) -> InferenceResult:
         """As ``infer``, by what ``target`` names now; or, if that takes or gives anything else, by

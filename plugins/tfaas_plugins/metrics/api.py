@@ -109,6 +109,7 @@ class MetricsApi:
             (f.LOADED_MODELS, [((state,), float(n)) for state, n in states.items()]),
             (f.MODEL_PROCESSES, _summed((labels[:2], _is_ready(each)) for labels, each in models)),
             (f.MODEL_HOSTS, _summed((labels, 1.0) for labels, _host in sorted(hosts))),
+            (f.ANSWERING_HOSTS, [((host,), float(is_up)) for host, is_up in look.hosts.items()]),
             (f.QUEUE, _summed((labels[:2], each.queue_rows) for labels, each in models)),
             (f.MEMORY, _summed((labels, each.memory_bytes) for labels, each in processes)),
             (f.CPU, _summed((labels, each.cpu_s) for labels, each in processes)),

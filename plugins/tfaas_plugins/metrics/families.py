@@ -196,6 +196,12 @@ MODEL_HOSTS = Family(
     ("model", "version"),
     "Hosts that are ready to answer for a loaded version; this machine is one.",
 )
+ANSWERING_HOSTS = Family(
+    "tfaas_answering_hosts",
+    "gauge",
+    ("host",),
+    "Whether another host that runs models is connected, and answers: 1, or else 0.",
+)
 QUEUE = Family(
     "tfaas_queue_rows",
     "gauge",
@@ -228,8 +234,8 @@ MODEL_CPU = Family(
 )
 
 SEEN = (
-    *(BUILD, START, STORED_MODELS, LOADED_MODELS, MODEL_PROCESSES, MODEL_HOSTS, QUEUE),
-    *(MEMORY, CPU, MODEL_MEMORY, MODEL_CPU),
+    *(BUILD, START, STORED_MODELS, LOADED_MODELS, MODEL_PROCESSES, MODEL_HOSTS),
+    *(ANSWERING_HOSTS, QUEUE, MEMORY, CPU, MODEL_MEMORY, MODEL_CPU),
 )
 """Those that are looked at when somebody asks."""
 

@@ -15,6 +15,8 @@ from tfaas_plugins.metrics.shared import LOOK_AT, LOOK_BYTES
 if TYPE_CHECKING:
     from tfaas_core.host import Host
 
+MOST_HOSTS = 1000
+_UP = ("serves", "leaving")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -55,6 +57,8 @@ class Look(msgspec.Struct, frozen=True):
     """When the server started, in seconds since 1970."""
     processes: list[Process] = []
     models: list[LoadedModel] = []
+    hosts: dict[str, bool] = {}
+    """Of the first MOST_HOSTS of other hosts, whether they answer."""
 
     @classmethod
     async def now(cls, host: Host) -> Look:
@@ -73,7 +77,8 @@ class Look(msgspec.Struct, frozen=True):
             seen = cpu.get(each.pid) if each.pid is not None and not each.host else None
             of_process = (each.pid, each.private_bytes, seen, each.rows_in_flight, each.host)
             models.append(LoadedModel(name, version, each.state, *of_process))
-        return cls(time.time() - status.uptime_s, processes, models)
+        hosts = {each.host: each.state in _UP for each in host.engine.hosts()[:MOST_HOSTS]}
+        return cls(time.time() - status.uptime_s, processes, models, hosts)
 
 
 class LastLook:

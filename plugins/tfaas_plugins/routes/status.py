@@ -30,6 +30,7 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
             | {"processes": msgspec.to_builtins(server.processes)}
             | {"unavailable": server.unavailable, "sandbox": server.sandbox}
             | {"worker_sandbox": server.worker_sandbox}
+            | ({"hosts": msgspec.to_builtins(hosts)} if (hosts := host.engine.hosts()) else {})
             | {"models": msgspec.to_builtins(models)}
             | _figured(figures, {name: of_models[name] for name in of_models if name in visible})
         )

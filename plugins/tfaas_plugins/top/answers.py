@@ -24,6 +24,12 @@ class _Loaded(msgspec.Struct):
     idle_s: _Number = None
 
 
+class _Host(msgspec.Struct):
+    host: str
+    state: str = "-"
+    why: str = ""
+
+
 class _Minute(msgspec.Struct):
     requests_per_s: _Number = None
     predictions_per_s: _Number = None
@@ -49,6 +55,7 @@ class Status(msgspec.Struct):
     processes: list[_Process] = []
     models: list[_Loaded] = []
     unavailable: dict[str, str] = {}
+    hosts: list[_Host] = []
     last_minute: _Minute | None = None
     figures: dict[str, _Figures] = {}
 

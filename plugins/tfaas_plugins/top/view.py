@@ -39,6 +39,9 @@ class View(msgspec.Struct, frozen=True):
         head.append(f"  {url}  up {span(status.get('uptime_s'))}", style=_LABEL)
         for runtime, why in _mapping(status.get("unavailable")).items():
             head.append(f"\n{runtime} cannot be started: {why}", style="red")
+        for host in status.get("hosts", ()):
+            if host.get("why"):
+                head.append(f"\n{host['why']}", style="red")
         return head
 
     def _totals(self) -> RenderableType:

@@ -18,7 +18,7 @@ from tfaas_core.predict.inference import InferenceRequest
 from tfaas_core.predict.predictor import Predictor
 from tfaas_core.predict.target import Target
 from tfaas_core.routing.in_flight import InFlight
-from tfaas_core.storage import MODEL
+from tfaas_core.storage import MODEL, removed
 from tfaas_core.tensors import Array, BatchAxis, Bound, Signature, TensorSpec
 from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.loops import in_event_loop
@@ -38,7 +38,7 @@ class Places:
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
-        self.hangs = False
+        self.hangs = self.is_unloaded = False
 
     async def run(
         self,
@@ -50,16 +50,23 @@ class Places:
         self.asked.append((version.place, *how[:2], any_shape))
         if self.hangs:
             await asyncio.Event().wait()
+        if self.is_unloaded:
+            raise removed(version)
         return [inputs[0] * version.place, inputs[0]]
+
+    def looked_up(self, _model: str) -> None:
+        self.is_unloaded = False
 
 
 class Case:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, chosen: str = "") -> None:
         storage = FakeStorage(folder)
         storage.open()
         record = msgspec.structs.replace(
             model_version(INPUTS, OUTPUTS, name="vk"), others=(OtherSignature(OTHER, True),)
         )
+        signature = msgspec.structs.replace(record.signature, name=chosen)
+        record = msgspec.structs.replace(record, signature=signature)
         staging = storage.stage()
         (staging / MODEL).write_bytes(b"x")
         with storage.claim("vk") as claim:
@@ -128,6 +135,15 @@ async def test_shapes_that_are_not_the_signature_s_are_passed_on_if_they_are_mea
     meant = bound(odd, whole=True, any_shape=True)
     await case.predictor.infer(InferenceRequest(version, meant))
     assert case.engine.asked == [(0, 5, True, True)]
+
+
+@in_event_loop
+async def test_the_signature_stays_if_the_version_is_looked_up_again(tmp_path: Path) -> None:
+    case = Case(tmp_path, chosen="one")  # of two, none of which answers if none is named
+    for place, name in enumerate(("one", "other")):
+        case.engine.is_unloaded = True
+        await case.predictor.infer(InferenceRequest(await case.resolved(name), bound()))
+        assert case.engine.asked[-1] == (place, 2, False, False)
 
 
 @in_event_loop

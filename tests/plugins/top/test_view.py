@@ -60,6 +60,13 @@ def test_it_shows_the_server_its_processes_and_its_models() -> None:
     assert text.index("busy/2") < text.index("gone")
 
 
+def test_it_says_why_a_host_is_away() -> None:
+    away = {"host": "10.0.0.1:8090", "state": "away", "why": "host 10.0.0.1:8090 is gone"}
+    text = shown(View(STATUS | {"hosts": [away, {"host": "10.0.0.2:8090", "state": "serves"}]}))
+    assert "host 10.0.0.1:8090 is gone" in text
+    assert "10.0.0.2" not in text
+
+
 def test_several_processes_of_a_version_are_one_row() -> None:
     (one,) = STATUS["models"]
     other = one | {"state": "loading", "private_bytes": None, "rows_in_flight": 2, "idle_s": 9.0}

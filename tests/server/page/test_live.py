@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -53,3 +54,13 @@ def test_without_metrics_it_says_so_and_shows_the_processes(tmp_path: Path, visi
         expect(page.get_by_text("This server keeps no history")).to_be_visible()
         expect(page.get_by_role("row").filter(has_text="parent")).to_be_visible()
         expect(heading(page, "Latency")).to_be_hidden()
+
+
+def test_it_says_which_host_of_models_is_away(tmp_path: Path, visit: Visit) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = "{}:{}".format(*nobody.getsockname())
+        remote = "engine.kind=remote", f'engine.remote.hosts=["{address}"]'
+        with fake_server(tmp_path, "server.workers=1", *remote) as server:
+            page = visit(f"{server.url}/#/live")
+            expect(page.get_by_text(f"host {address} (engine.remote.hosts)")).to_be_visible()

@@ -16,6 +16,7 @@ import msgspec
 from tfaas_core.engine.in_door.session import ModelFiles, Session
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.shared import hello
+from tfaas_core.engine.shared.calm import CALM_S
 from tfaas_core.engine.shared.door_tls import HostTls, why_refused
 from tfaas_core.engine.shared.far_messages import Far, Leaving
 from tfaas_core.engine.shared.fleet_messages import MoreWanted
@@ -52,7 +53,7 @@ class DoorSettings(msgspec.Struct, frozen=True):
     max_queue_rows: int
     limits: Limits
     tls: HostTls | None = None
-    calm_s: float = 300.0
+    calm_s: float = CALM_S
 
 
 class PoolDoor:
@@ -233,6 +234,8 @@ class PoolDoor:
         more = f"; {self._untold} more such lines were left out" if self._untold else ""
         self._told_s, self._untold = now_s, 0
         why = error.message if isinstance(error, TfaasError) else described(error)
+        if isinstance(error, TimeoutError):
+            why = f"it has not said a whole hello within {hello.HELLO_LIMIT_S:g} s"
         if isinstance(error, ssl.SSLError):
             why = f"it {why_refused(error, 'engine.remote.tls_client_ca')}"
         _log.warning("%s: %s%s", what, why, more)

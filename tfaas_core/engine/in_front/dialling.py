@@ -22,6 +22,10 @@ class HostFullError(HostAwayError):
     """A host has no room for a model but that of one that is used: it was not loaded there."""
 
 
+class HostSilentError(HostAwayError):
+    """A host is connected, and does not answer: nobody knows what it has done."""
+
+
 class FarDoor(msgspec.Struct, frozen=True):
     """Where a host is, like ``10.0.0.1:8090``, and what it takes to be let in."""
 

@@ -10,6 +10,7 @@ from tfaas_core.engine.base import WorkerContext
 from tfaas_core.engine.in_front.dialling import FarDoor
 from tfaas_core.engine.in_front.host_engine import HostEngine, Rooms
 from tfaas_core.engine.shared import hello
+from tfaas_core.engine.statuses import HostStatus
 from tfaas_core.errors import TfaasError
 
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.1, 2.0
@@ -57,6 +58,19 @@ class FarHost:
     def takes(self) -> HostEngine | None:
         """The engine, if new requests may go there."""
         return None if self.engine is None or self.is_leaving else self.engine
+
+    @property
+    def status(self) -> HostStatus:
+        """How it is."""
+        engine = self.engine
+        if engine is None:
+            why = self.why or self._door.away("has not answered yet").message
+            return HostStatus(self.address, "away", why)
+        if silence := engine.pulse.silence:
+            return HostStatus(self.address, "silent", self._door.away(silence).message)
+        if self.is_leaving:
+            return HostStatus(self.address, "leaving", f"host {self.address} is about to end")
+        return HostStatus(self.address, "serves")
 
     def start(self) -> None:
         """Connects to it from now on."""

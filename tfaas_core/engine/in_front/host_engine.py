@@ -15,7 +15,13 @@ from typing import Protocol
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded, WorkerContext
-from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError, HostFullError
+from tfaas_core.engine.in_front.dialling import (
+    FarDoor,
+    HostAwayError,
+    HostFullError,
+    HostSilentError,
+)
+from tfaas_core.engine.in_front.pulse import Pulse
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.in_worker.connector import WantedConnection
 from tfaas_core.engine.in_worker.local_engine import LocalEngine
@@ -41,6 +47,7 @@ from tfaas_core.engine.shared.messages import (
 )
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.sent_files import in_thread, send_files
+from tfaas_core.engine.statuses import ServableStatus
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.system.links.link import FarLink, Link
 
@@ -90,6 +97,9 @@ class HostEngine(LocalEngine):
         self._context = context
         self._dialling: dict[int, bool] = {}
         self._stateless: set[str] = set()
+        patience_s = context.config.server.request_timeout_s
+        self.pulse = Pulse(door, super().servables, patience_s)
+        """Whether it answers at all."""
         super().__init__(msgspec.structs.replace(context, engine_socket=sock))
 
     @property
@@ -104,6 +114,18 @@ class HostEngine(LocalEngine):
         """Has nothing to start: no model runs on this machine's cores."""
 
     async def prepare(self, candidate: Candidate) -> Loaded:
+        preparing = asyncio.ensure_future(self._prepared(candidate))
+        try:
+            return await self.pulse.answered(preparing)
+        except HostSilentError:
+            preparing.add_done_callback(self._discard_late)
+            raise
+
+    def _discard_late(self, prepared: asyncio.Future[Loaded]) -> None:
+        if not prepared.cancelled() and prepared.exception() is None:
+            self.discard(prepared.result().ticket)
+
+    async def _prepared(self, candidate: Candidate) -> Loaded:
         await self._check_room(candidate.name)
         sent = hello.new_nonce().hex()
         sock = await self._door.dial(self._greeting("upload", key=sent))
@@ -119,11 +141,20 @@ class HostEngine(LocalEngine):
 
     async def adopt(self, ticket: int, version: ModelVersion) -> None:
         # Nothing is accelerated there: that takes files of this machine.
-        await self._link.ask(partial(Adopt, ticket=ticket, key=version.key))
+        ask = partial(Adopt, ticket=ticket, key=version.key)
+        await self.pulse.answered(asyncio.ensure_future(self._link.ask(ask)))
+
+    async def ready(self, version: ModelVersion) -> bool:
+        return await self.pulse.answered(asyncio.ensure_future(super().ready(version)))
 
     async def acceleration(self, version: ModelVersion) -> dict[str, str]:
         # What is wanted is said to the host.
         return await self._accelerating.mode_told(version)
+
+    async def servables(self) -> list[ServableStatus]:
+        """Raises HostAwayError, too, if the host does not tell within ``dead_after_s``."""
+        told = await self.pulse.servables()
+        return [msgspec.structs.replace(each, host=self.address) for each in told]
 
     def rows(self, key: str) -> int | None:
         """Rows of this worker in flight to a version there; None: it is not connected to it."""
@@ -141,6 +172,10 @@ class HostEngine(LocalEngine):
     def let_go(self, version: ModelVersion) -> None:
         """As ``retire``, as far as this worker goes: it stays loaded while others use it."""
         self.retire(version, LetGo)
+
+    async def close(self) -> None:
+        await super().close()
+        await self.pulse.finished()
 
     async def finished(self) -> None:
         """Returns once no connection to a model is open."""

@@ -12,15 +12,16 @@ from typing import TypeVar
 
 import msgspec
 
-from tfaas_core.engine.base import Candidate, Engine, Loaded, ServableStatus, WorkerContext
-from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError
+from tfaas_core.engine.base import Candidate, Engine, Loaded, WorkerContext
+from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError, HostSilentError
 from tfaas_core.engine.in_front.far_beginning import FarBeginning, FarRun
 from tfaas_core.engine.in_front.far_host import FarHost
 from tfaas_core.engine.in_front.homes import Homes
 from tfaas_core.engine.in_front.host_engine import HostEngine
 from tfaas_core.engine.in_front.moves import Moves
-from tfaas_core.engine.in_front.spread import CALM_S
+from tfaas_core.engine.shared.calm import CALM_S
 from tfaas_core.engine.shared.door_tls import CallerTls
+from tfaas_core.engine.statuses import HostStatus, ServableStatus
 from tfaas_core.errors import DeadlinePassed, ModelLost
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.system.loop.tasks import Tasks
@@ -213,10 +214,12 @@ class RemoteEngine(Engine):
     def uses(self, version: ModelVersion) -> bool:
         return any(engine.uses(version) for engine in self._engines())
 
-    async def servables(self, within_s: float | None = None) -> list[ServableStatus]:
-        """``within_s``: hosts that take longer to tell are left out; None: none is."""
-        told = await asyncio.gather(*[_told_by(each, within_s) for each in self._engines()])
+    async def servables(self) -> list[ServableStatus]:
+        told = await asyncio.gather(*[_told_by(each) for each in self._engines()])
         return sorted(itertools.chain(*told), key=lambda status: status.model)
+
+    def hosts(self) -> list[HostStatus]:
+        return [host.status for host in [*self._hosts, *self._left_out]]
 
     async def acceleration(self, version: ModelVersion) -> dict[str, str]:
         engine = self._homes.known(version)
@@ -241,8 +244,12 @@ class RemoteEngine(Engine):
         """Asks one host after the other, as long as they are away, or full, before they have it."""
         for _host in self._hosts:
             engine = choose()
-            with suppress(HostAwayError):
+            try:
                 return await ask(engine)
+            except HostSilentError:
+                raise
+            except HostAwayError:
+                continue
         return await ask(choose())
 
     # Hosts that come and go.
@@ -287,10 +294,7 @@ class RemoteEngine(Engine):
         self._left_out.remove(host)
 
 
-async def _told_by(engine: HostEngine, within_s: float | None) -> list[ServableStatus]:
-    try:
-        async with asyncio.timeout(within_s):
-            told = await engine.servables()
-    except (HostAwayError, TimeoutError):
-        return []
-    return [msgspec.structs.replace(status, host=engine.address) for status in told]
+async def _told_by(engine: HostEngine) -> list[ServableStatus]:
+    with suppress(HostAwayError):
+        return await engine.servables()
+    return []

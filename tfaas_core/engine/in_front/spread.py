@@ -7,9 +7,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-CALM_S = 300.0
-"""What was not asked for so long is not in use, and what was not needed is not needed any more."""
-
 _LONGEST_PATIENCE = 16
 
 

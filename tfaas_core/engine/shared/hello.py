@@ -177,6 +177,7 @@ _WRONG_TOKEN = (
 
 _HUNG_UP = "the other side hung up amid the hello"
 _PLAIN = "the host takes TLS alone: engine.remote.tls_ca has to be set on servers, too"
+_NO_DOOR = "what answers there is not `tfaas serve-engine`, nor a host that Ray has started"
 _NO_TLS = "the host takes no TLS: set engine.remote.tls_cert there, or no tls_ca on servers"
 
 
@@ -204,7 +205,10 @@ def _piece(message: Any) -> bytes:
 
 async def _heard(sock: socket.socket, kind: type[P]) -> tuple[P, bytes]:
     """The host's next piece, which may be a refusal."""
-    found, heard = await _read(sock, kind | _Refusal)
+    try:
+        found, heard = await _read(sock, kind | _Refusal)
+    except RefusedError:
+        raise ConnectionError(_NO_DOOR) from None
     if isinstance(found, _Refusal):
         raise RefusedError(found.why)
     return found, heard

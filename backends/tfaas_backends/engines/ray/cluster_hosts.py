@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -19,6 +19,9 @@ from tfaas_core.errors import ConfigError, StartupError
 from tfaas_core.plugins import plugins_of
 from tfaas_core.system.output.one_line import described
 from tfaas_core.system.output.stdout import stdout_is_stderr
+
+_MOST_SHOWN = 200
+"""Of what Ray says, which may be pages."""
 
 
 class ClusterHosts:
@@ -56,7 +59,7 @@ class ClusterHosts:
     def nodes(self) -> list[dict[str, Any]]:
         """All of the cluster, with their hosts and models."""
         controller = self._found()
-        nodes: list[dict[str, Any]] = _answer(controller, controller.nodes.remote())
+        nodes: list[dict[str, Any]] = _answer(controller, lambda: controller.nodes.remote())
         return nodes
 
     def restart(self) -> list[str]:
@@ -66,7 +69,7 @@ class ClusterHosts:
         """
         controller = self._found()
         packed = host_config.packed(self._config)
-        killed, why = _answer(controller, controller.renew.remote(packed))
+        killed, why = _answer(controller, lambda: controller.renew.remote(packed))
         if why:
             rest = f"{why}; those that come after it run as before"
             raise StartupError("; ".join([*killed, rest]))
@@ -77,7 +80,7 @@ class ClusterHosts:
     def stop(self) -> list[str]:
         """Returns once there is no host any more, with which of them had to be killed."""
         controller = self._found()
-        killed: list[str] = _answer(controller, controller.stop.remote())
+        killed: list[str] = _answer(controller, lambda: controller.stop.remote())
         connection.end_actor(controller)
         return killed
 
@@ -109,9 +112,9 @@ class ClusterHosts:
         os._exit(1)
 
 
-def _answer(controller: Any, question: Any) -> Any:
+def _answer(controller: Any, ask: Callable[[], Any]) -> Any:
     try:
-        return connection.asked(controller, question)
-    except connection.lost_errors() as error:
-        what = "the controller of hosts cannot be asked"
-        raise StartupError(f"{what}: {described(error)}; try again") from error
+        return connection.asked(controller, ask())
+    except connection.lost_errors() as error:  # of one that has just ended, ``ask`` raises it
+        what, why = "the controller of hosts cannot be asked", described(error)[:_MOST_SHOWN]
+        raise StartupError(f"{what}: {why}; try again") from error

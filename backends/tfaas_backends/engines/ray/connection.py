@@ -10,7 +10,7 @@ import socket
 from typing import Any
 
 from tfaas_backends.engines.ray import host_config
-from tfaas_backends.engines.ray.table import NAMESPACE, RAY, RayTable
+from tfaas_backends.engines.ray.table import NAMESPACE, RayTable
 from tfaas_core.config import Config
 
 _CONNECT_LIMIT_S = 5.0
@@ -77,7 +77,9 @@ def _init(**options: Any) -> None:
 
 def _quieten() -> None:
     os.environ.update(_QUIET)
-    logging.getLogger(RAY).setLevel(logging.ERROR)
+    import ray  # which sets the level of its loggers
+
+    logging.getLogger(ray.__name__).setLevel(logging.ERROR)
 
 
 def disconnect() -> None:

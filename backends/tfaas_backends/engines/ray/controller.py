@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -18,10 +18,9 @@ from tfaas_backends.engines.ray import host_config
 from tfaas_backends.engines.ray.host import FOLLOW_S, Host, stop_limit_s
 from tfaas_backends.engines.ray.messages import Hosts, HostState
 from tfaas_backends.engines.ray.needs import Needs
-from tfaas_backends.engines.ray.served import served_by
+from tfaas_backends.engines.ray.served import Served, served_by
 from tfaas_backends.engines.ray.table import NAMESPACE, RAY, RayTable
 from tfaas_backends.engines.ray.wants import Wants
-from tfaas_core.engine.base import ServableStatus
 from tfaas_core.errors import ConfigError
 from tfaas_core.plugins import plugins_of
 from tfaas_core.system.loop.tasks import Tasks
@@ -272,16 +271,17 @@ class Controller:
                 self._told = hosts
                 self._changed.notify_all()
 
-    def _shown(self, node: Mapping[str, Any], served: Sequence[ServableStatus]) -> dict[str, Any]:
+    def _shown(self, node: Mapping[str, Any], served: Served) -> dict[str, Any]:
         own = self._nodes.get(node["NodeID"])
         host = own.state.address if own else ""
+        why = own.state.why if own else ""
         return {
             "node": node["NodeID"],
             "address": node["NodeManagerAddress"],
             "alive": bool(node["Alive"]),
             "host": host,
-            "why": own.state.why if own else "",
-            "models": sorted({each.model for each in served if host and each.host == host}),
+            "why": why or served.whys.get(host, ""),
+            "models": sorted({each.model for each in served.models if each.host == host and host}),
         }
 
 

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 
 from tfaas_backends.engines.ray.table import RayTable
 from tfaas_core.engine.base import ServableStatus
+from tfaas_core.engine.shared.calm import CALM_S
 
-CALM_S = 300.0
-"""For so long, fewer hosts have to be enough before one goes, and then the next."""
 _FULL = 0.8
 """A host is as good as full with so much of ``engine.max_loaded_models``."""
 
 
 class Demand:
-    """Grows at once, and shrinks one host at a time. ``room``: models that each host may have."""
+    """Grows at once, and shrinks by one host after a calm. ``room``: models each host may have."""
 
     def __init__(self, table: RayTable, room: int) -> None:
         self._table, self._room = table, room

@@ -15,14 +15,22 @@ from tfaas_core.errors import StorageUnavailable
 from tfaas_core.models.model import ModelVersion
 
 
-async def served_by(config: Config, addresses: Sequence[str]) -> list[ServableStatus]:
-    """The models of those hosts that answer in time, each with its host."""
-    door = any_door(config)
+class Served(msgspec.Struct, frozen=True):
+    """``models``: of those hosts that answer in time. ``whys``: of all others, why they do not."""
+
+    models: list[ServableStatus]
+    whys: dict[str, str]
+
+
+async def served_by(config: Config, addresses: Sequence[str]) -> Served:
+    """What these hosts say."""
+    door = msgspec.structs.replace(any_door(config), named_by="of Ray")
     doors = [msgspec.structs.replace(door, address=address) for address in addresses]
     engine = RemoteEngine(WorkerContext(config, {}, 1, 0, None, _no_artifact), doors)
     try:
         await engine.start()
-        return await engine.servables(door.dead_after_s)
+        models = await engine.servables()
+        return Served(models, {each.host: each.why for each in engine.hosts() if each.why})
     finally:
         await engine.close()
 

@@ -39,7 +39,7 @@ class Wants:
         if not needs_look or now_s < self._next_s:
             return False
         self._next_s = now_s + self._settings.look_s
-        served = await served_by(self._config, hosts)
+        served = (await served_by(self._config, hosts)).models
         if self._demand is not None:
             wanted = self._demand.wanted(len(hosts), served, now_s)
             if wanted != self.hosts:

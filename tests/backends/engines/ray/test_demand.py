@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tfaas_backends.engines.ray.demand import CALM_S, Demand
+from tfaas_backends.engines.ray.demand import Demand
 from tfaas_backends.engines.ray.table import RayTable
 
 from tfaas_core.engine.base import ServableStatus
+from tfaas_core.engine.shared.calm import CALM_S
 
 TABLE = RayTable(min_hosts=1, max_hosts=4, rows_per_host=10)
 

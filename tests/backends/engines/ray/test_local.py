@@ -36,6 +36,7 @@ def test_it_is_reached_from_this_machine_alone_and_ends_with_a_server_that_is_ki
             server.process.kill()
             until(lambda: not any(each.is_running() for each in processes), 60, "all have ended")
             assert list(Path(short).glob("tfaas-ray-*")) == []
+            assert "SIGTERM handler" not in server.log.read_text(), "Ray's own warnings"
 
 
 def _listening(process: psutil.Process) -> set[str]:

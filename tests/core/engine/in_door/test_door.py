@@ -132,6 +132,22 @@ async def test_what_is_no_hello_is_hung_up_on(said: bytes, answer: bytes) -> Non
         assert await is_let_in(host)
 
 
+@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x02\x00\xff\xff"])
+@in_event_loop
+async def test_who_calls_at_another_servers_port_is_told_so(said: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.setblocking(False)
+        place = "{}:{}".format(*other.getsockname())
+        dial = FarDoor(place, TOKEN, 30.0).dial(hello.new_greeting("worker", "mine"))
+        caller = asyncio.create_task(dial)
+        loop = asyncio.get_running_loop()
+        sock, _address = await loop.sock_accept(other)
+        with sock:
+            await loop.sock_sendall(sock, said)
+            with pytest.raises(HostAwayError, match="answers there is not `tfaas serve-engine`"):
+                await caller
+
+
 @in_event_loop
 async def test_those_who_say_nothing_make_room_for_others() -> None:
     async with door() as host:
@@ -139,6 +155,18 @@ async def test_those_who_say_nothing_make_room_for_others() -> None:
             socks = [silent.enter_context(await knock(host)) for _ in range(MOST_GREETING + 8)]
             assert await is_let_in(host)
             assert await told(socks[0]) == b""
+
+
+@in_event_loop
+async def test_who_says_too_little_is_logged_in_words(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hello, "HELLO_LIMIT_S", 0.05)
+    async with door() as host:
+        with await knock(host) as sock:
+            sock.send(hello.MAGIC)
+            assert await told(sock) == b""
+    assert "is not taken in: it has not said a whole hello within 0.05 s" in caplog.text
 
 
 @in_event_loop

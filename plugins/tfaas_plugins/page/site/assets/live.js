@@ -245,12 +245,14 @@ class Tables {
     );
   }
 
-  show({ processes, models, unavailable }) {
+  show({ processes, models, unavailable, hosts = [] }) {
+    const whys = Object.entries(unavailable).map(
+      ([runtime, why]) => `Models of ${runtime} cannot be started: ${why}`,
+    );
+    whys.push(...hosts.flatMap(({ why }) => why || []));
     fill(
       this.troubles,
-      Object.entries(unavailable).map(([runtime, why]) =>
-        h("p", { class: "trouble" }, `Models of ${runtime} cannot be started: ${why}`),
-      ),
+      whys.map((why) => h("p", { class: "trouble" }, why)),
     );
     this.models.element.hidden = !models.length;
     this.nothing.hidden = models.length > 0;

@@ -1,0 +1,77 @@
+"""Hosts that are connected, and do not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+
+import pytest
+
+from tests.core.engine.hanging_host import hanging_host
+from tfaas_core.engine.base import Engine
+from tfaas_core.engine.in_front.dialling import FarDoor
+from tfaas_core.engine.in_front.placement import Placement
+from tfaas_core.engine.in_front.remote_engine import RemoteEngine
+from tfaas_core.errors import Unavailable
+from tfaas_core.testing.engine_harness import started
+from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.suites.engine.door import TOKEN, DoorFactory
+from tfaas_core.testing.waiting import eventually
+
+
+def states(engine: Engine) -> dict[str, str]:
+    return {each.host: each.state for each in engine.hosts()}
+
+
+@in_event_loop
+async def test_who_asks_what_is_loaded_waits_for_none_of_them_for_long(tmp_path: Path) -> None:
+    processes = ["engine.isolation=model"]
+    async with started(made := DoorFactory(), tmp_path, processes) as harness, hanging_host() as it:
+        engine, address = harness.worker.engine, made.made[0].address
+        assert isinstance(engine, RemoteEngine)
+        order = Placement([address, it.address]).order
+        name = next(f"vk{number}" for number in itertools.count() if order(f"vk{number}")[0] == 0)
+        await harness.worker.upload(name, "sum")
+        engine.call_at([FarDoor(address, TOKEN, 60.0), FarDoor(it.address, TOKEN, 0.5)])
+        serve = {address: "serves", it.address: "serves"}
+        await eventually(lambda: states(engine) == serve, "both are connected")
+        async with asyncio.timeout(60):
+            told = await asyncio.gather(*[engine.servables() for _ in range(20)])
+            said = it.heard()
+            told.append(await engine.servables())
+        assert [[each.model for each in one] for one in told] == [[f"{name}/1"]] * 21
+        assert states(engine) == {address: "serves", it.address: "silent"}
+        assert "has not answered within 0.5 s" in engine.hosts()[1].why
+        assert said == it.heard() != b"", "it was asked once"
+
+
+@in_event_loop
+async def test_who_asks_while_one_of_them_is_left_out_is_told_of_the_others(tmp_path: Path) -> None:
+    async with started(DoorFactory(), tmp_path, []) as harness, hanging_host() as it:
+        engine = harness.worker.engine
+        assert isinstance(engine, RemoteEngine)
+        engine.call_at([FarDoor(it.address, TOKEN, 60.0)])
+        await eventually(lambda: states(engine)[it.address] == "serves", "it is connected")
+        asking = asyncio.create_task(engine.servables())
+        await eventually(lambda: it.heard() != b"", "it is asked")
+        await engine.close()
+        async with asyncio.timeout(60):
+            assert await asking == []
+
+
+@in_event_loop
+async def test_uploads_and_roll_backs_to_one_of_them_are_given_up(tmp_path: Path) -> None:
+    settings = ["engine.isolation=model", "server.request_timeout_s=0.5"]
+    async with started(DoorFactory(), tmp_path, settings) as harness, hanging_host() as it:
+        worker = harness.worker
+        engine = worker.engine
+        assert isinstance(engine, RemoteEngine)
+        stored = worker.store("vk", "sum")
+        engine.call_at([FarDoor(it.address, TOKEN, 0.5)])
+        await eventually(lambda: states(engine)[it.address] == "serves", "it is connected")
+        why = f"host {it.address} .* has answered nothing for 0.5 s; try again"
+        async with asyncio.timeout(60):
+            for asking in (worker.upload("vk", "sum"), engine.ready(stored)):
+                with pytest.raises(Unavailable, match=why):
+                    await asking
