@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from tfaas_core.errors import BadBody, TooLarge
-from tfaas_core.storage import disk_errors
+from tfaas_core.storage import disk_error
 from tfaas_core.uploads.multipart import Event, PartHead, Splitter
 
 MAX_FIELD_BYTES = 64 * 1024
@@ -243,11 +243,12 @@ class _File:
     def _store(self) -> None:
         # Opened anew each time, so that nothing is left open whatever ends the upload.
         mode = "ab" if self._exists else "wb"
-        with (
-            disk_errors(f"storing the part {self.name!r}", self._path.parent),
-            open(self._path, mode, opener=_open_private) as file,
-        ):
-            file.writelines(self._batch)
+        try:
+            with open(self._path, mode, opener=_open_private) as file:
+                file.writelines(self._batch)
+        except OSError as error:
+            doing = f"storing the part {self.name!r}"
+            raise disk_error(doing, self._path.parent, error) from error
         for data in self._batch:
             self._sha256.update(data)
         self._exists = True
