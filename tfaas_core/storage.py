@@ -21,7 +21,6 @@ from tfaas_core.models.versions import Model, Pointers
 MODEL = "model"
 """The name, in a staging folder and in an artifact's, of the model file or folder."""
 
-
 _POLL_S = 0.25
 """How often a storage that nobody tells of changes is asked for its revision."""
 
@@ -272,26 +271,27 @@ _NOT_THERE = {errno.ENOENT, errno.ENOTDIR}
 
 @contextmanager
 def disk_errors(doing: str, folder: Path) -> Iterator[None]:
-    """Makes an OSError inside the block StorageFull or StorageUnavailable.
-
-    ``doing`` starts the message: ``storing model 'vk'``. ``folder`` is where, unless the error
-    itself names a file elsewhere; clients are not told that.
-    """
+    """Makes an OSError inside the block what ``disk_error`` makes of it."""
     try:
         yield
     except OSError as error:
-        place = _place(error, folder)
-        if error.errno in _NO_ROOM:
-            full = f"{doing} failed: the server's disk or quota is full"
-            raise StorageFull(f"{full} in {place}; make room there", full) from error
-        reason = error.strerror or type(error).__name__
-        message = f"{doing} failed in {place}: {reason}{_remedy(error)}"
-        raise StorageUnavailable(message, f"{doing} failed: {reason}{SEE_LOG}") from error
+        raise disk_error(doing, folder, error) from error
 
 
-def _place(error: OSError, folder: Path) -> Path:
+def disk_error(doing: str, folder: Path, error: OSError) -> StorageFull | StorageUnavailable:
+    """What is said of an OSError. ``doing`` starts the message: ``storing model 'vk'``.
+
+    ``folder`` is where, unless the error itself names a file elsewhere; clients are not told that.
+    """
     file = Path(error.filename) if isinstance(error.filename, str) else folder
-    return folder if not file.is_absolute() or file.is_relative_to(folder) else file.parent
+    is_there = not file.is_absolute() or file.is_relative_to(folder)
+    place = folder if is_there else file.parent
+    if error.errno in _NO_ROOM:
+        full = f"{doing} failed: the server's disk or quota is full"
+        return StorageFull(f"{full} in {place}; make room there", full)
+    reason = error.strerror or type(error).__name__
+    message = f"{doing} failed in {place}: {reason}{_remedy(error)}"
+    return StorageUnavailable(message, f"{doing} failed: {reason}{SEE_LOG}")
 
 
 def _remedy(error: OSError) -> str:

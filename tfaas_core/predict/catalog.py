@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 from tfaas_core.errors import StorageUnavailable, TfaasError, Unavailable, UnknownVersion
@@ -75,9 +76,9 @@ class Catalog:
         What is gone is not served any more when it returns; what is new may still be getting ready.
         """
         async with self._looking:
-            models = {model.name: model for model in await self._read(self._storage.list)}
-            self._choice = await self._read(self._storage.default)
+            found, self._choice = await self._read(self._storage.list)
             self._lost = None
+            models = {model.name: model for model in found}
             for name in self._seen.keys() | models.keys():
                 self._take_note(name, models.get(name))
             self._find_default()
@@ -100,14 +101,14 @@ class Catalog:
     async def _look_up(self, name: str) -> None:
         async with self._looking:
             del self._next_looks[name]  # whoever asks from now on wants a later look
-            model = await self._read(self._storage.model, name)
-            self._choice = await self._read(self._storage.default)
+            model, self._choice = await self._read(partial(self._storage.model, name))
             self._take_note(name, model)
             self._find_default()
 
-    async def _read(self, read: Callable[..., T], *arguments: str) -> T:
+    async def _read(self, read: Callable[[], T]) -> tuple[T, DefaultChoice | None]:
+        """What ``read`` returns, and which model is chosen as the default one."""
         try:
-            return await asyncio.to_thread(read, *arguments)
+            return await asyncio.to_thread(lambda: (read(), self._storage.default()))
         except StorageUnavailable as error:
             self._lost = error
             raise

@@ -16,7 +16,7 @@ import msgspec
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Candidate, EngineContext, Loaded
-from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.fork_servers.fork_servers import ForkServers
 from tfaas_core.errors import SEE_LOG, BadBody, TfaasError
 from tfaas_core.files.temporary_folder import temporary_folder
 from tfaas_core.models.examples import examples_in, examples_to_run
@@ -168,7 +168,9 @@ async def _tried(
     lone: LoneEngine, candidate: Candidate, warmup: dict[str, Any] | None
 ) -> tuple[Loaded, ModelVersion]:
     params = Params.of(candidate.params)
-    loaded = await lone.runs.prepare(candidate, params, examples_in(warmup, params.document))
+    examples = examples_in(warmup, params.document)
+    loaded = await lone.engine.prepare(candidate)
+    loaded = await lone.runs.prepared_again(loaded, candidate, params, examples)
     check_features(params, loaded.signature)
     record = msgspec.structs.replace(record_of(candidate, loaded), warmup=warmup)
     await lone.runs.check(loaded.ticket, record, examples_to_run(record))

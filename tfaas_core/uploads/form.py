@@ -12,7 +12,8 @@ from typing import TypeAlias
 import msgspec
 
 from tfaas_core.errors import BadBody, TooLarge
-from tfaas_core.storage import disk_errors
+from tfaas_core.files.archives import START_BYTES, Archive, archive_of
+from tfaas_core.storage import disk_error
 from tfaas_core.uploads.multipart import Event, PartHead, Splitter
 
 MAX_FIELD_BYTES = 64 * 1024
@@ -36,12 +37,14 @@ class FormFile(msgspec.Struct, frozen=True):
 
     ``filename`` is what the client called it, without folders and unprintable characters, 255
     characters at most; empty if the client did not say. ``sha256`` is in hexadecimal digits.
+    ``archive`` is the kind that it begins as, None for anything else.
     """
 
     path: Path
     filename: str
     size_bytes: int
     sha256: str
+    archive: Archive | None
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -227,6 +230,7 @@ class _File:
         self._batch_bytes = 0
         self._size_bytes = 0
         self._sha256 = hashlib.sha256()
+        self._archive: Archive | None = None
         self._exists = False
 
     async def write(self, data: bytes) -> None:
@@ -238,18 +242,22 @@ class _File:
     async def finish(self) -> FormFile:
         if self._batch or not self._exists:
             await _in_thread(self._store)
-        return FormFile(self._path, self._filename, self._size_bytes, self._sha256.hexdigest())
+        said = self._filename, self._size_bytes, self._sha256.hexdigest(), self._archive
+        return FormFile(self._path, *said)
 
     def _store(self) -> None:
         # Opened anew each time, so that nothing is left open whatever ends the upload.
         mode = "ab" if self._exists else "wb"
-        with (
-            disk_errors(f"storing the part {self.name!r}", self._path.parent),
-            open(self._path, mode, opener=_open_private) as file,
-        ):
-            file.writelines(self._batch)
+        try:
+            with open(self._path, mode, opener=_open_private) as file:
+                file.writelines(self._batch)
+        except OSError as error:
+            doing = f"storing the part {self.name!r}"
+            raise disk_error(doing, self._path.parent, error) from error
         for data in self._batch:
             self._sha256.update(data)
+        if not self._exists:
+            self._archive = archive_of(b"".join(self._batch)[:START_BYTES])
         self._exists = True
         self._size_bytes += self._batch_bytes
         self._batch, self._batch_bytes = [], 0

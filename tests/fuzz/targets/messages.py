@@ -18,7 +18,7 @@ from tfaas_core.engine.shared.messages import (
 )
 from tfaas_core.errors import TfaasError
 from tfaas_core.processes.messages import FromWorker, ToHttpWorker
-from tfaas_core.system.links.inbox import GarbledError, Inbox, framed
+from tfaas_core.system.links.inbox import Inbox, framed
 
 _KINDS = (ToPool, ToWorker, ToProcess, FromProcess, FromWorker, ToHttpWorker)
 
@@ -54,9 +54,8 @@ def _received(kind: Any, stream: bytes) -> list[Any]:
         theirs.shutdown(socket.SHUT_WR)
         try:
             while inbox.receive(ours):
-                found += (message for message, _ in inbox.messages())
-        except GarbledError:
-            pass
+                pass
+            found += (message for message, _ in inbox.messages)
         finally:
             inbox.close()
     return found

@@ -41,9 +41,13 @@ class BlockingLink(Generic[M]):
     def receive_some(self) -> list[tuple[M, list[int]]] | None:
         """Waits for bytes; the messages that are whole then, None once the other side is gone."""
         try:
-            return list(self._inbox.messages()) if self._inbox.receive(self._sock) else None
+            if not self._inbox.receive(self._sock):
+                return None
         except ConnectionError:
             return None
+        messages = [*self._inbox.messages]
+        self._inbox.messages.clear()
+        return messages
 
     def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
         """Sends a message; does nothing if the other side is gone. Raises what ``packed`` does."""

@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from struct import Struct as Layout
 from typing import Any, Generic, TypeVar
 
@@ -27,27 +27,26 @@ M = TypeVar("M")
 _log = logging.getLogger("tfaas.link")
 
 
-class GarbledError(ConnectionError):
-    """A message cannot be read; nor, perhaps, can what comes behind it."""
-
-
 class Inbox(Generic[M]):
     """Puts messages together from what arrives, and hands each the descriptors sent with it.
 
     Those may be fewer than were sent, if this process has too many files open.
-    ``peer`` is whoever sends them, for the log. ``most_descriptors``: with one message.
+    ``messages`` are those that are whole, until somebody takes them. ``peer`` is whoever sends
+    them, for the log. ``most_descriptors``: with one message.
     """
 
     def __init__(self, messages: Any, peer: str, most_descriptors: int = _MAX_DESCRIPTORS) -> None:
         self._most_descriptors = most_descriptors
         self._ancillary_bytes = socket.CMSG_SPACE(most_descriptors * array.array("i").itemsize)
+        self.messages: deque[tuple[M, list[int]]] = deque()
         self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(messages)
         self._peer = peer
         self._bytes = bytearray()
         self._descriptors: deque[int] = deque()
 
     def receive(self, sock: socket.socket) -> bool:
-        """Takes what ``sock`` has; False at the end of the stream."""
+        """Takes what ``sock`` has; False at the end of the stream, or if a message cannot be read,
+        which is logged. Raises OSError."""
         data, ancillary, _flags, _address = sock.recvmsg(_RECEIVE_BYTES, self._ancillary_bytes)
         for level, kind, value in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -55,37 +54,38 @@ class Inbox(Generic[M]):
                 descriptors.frombytes(value[: len(value) - len(value) % descriptors.itemsize])
                 self._descriptors.extend(descriptors)
         if len(self._descriptors) > 2 * self._most_descriptors:
-            raise self._garbled(f"{len(self._descriptors)} descriptors that belong to no message")
+            return self._garbled(f"{len(self._descriptors)} descriptors that belong to no message")
         self._bytes += data
-        return bool(data)
+        return self._put_together() and bool(data)
 
-    def messages(self) -> Iterator[tuple[M, list[int]]]:
-        """Raises ConnectionError, and logs it, if one cannot be read."""
+    def _put_together(self) -> bool:
         while len(self._bytes) >= _HEAD.size:
             size, count = _HEAD.unpack_from(self._bytes)
             end = _HEAD.size + size
             if size > _MOST_BYTES:
-                raise self._garbled(f"{size} bytes")
+                return self._garbled(f"{size} bytes")
             if len(self._bytes) < end:
-                return
+                break
             payload = bytes(self._bytes[_HEAD.size : end])
             del self._bytes[:end]
-            message = self._read(payload)
+            try:
+                message = self._decoder.decode(payload)
+            except Exception as error:
+                return self._garbled(str(error))
             # The kernel drops those for which this process has too many files open.
             arrived = min(count, len(self._descriptors))
-            yield message, [self._descriptors.popleft() for _ in range(arrived)]
+            self.messages.append((message, [self._descriptors.popleft() for _ in range(arrived)]))
+        return True
 
-    def _read(self, payload: bytes) -> M:
-        try:
-            return self._decoder.decode(payload)
-        except Exception as error:
-            raise self._garbled(str(error)) from error
-
-    def _garbled(self, what: str) -> GarbledError:
+    def _garbled(self, what: str) -> bool:
         _log.error("%s sent what cannot be read, so the link ends: %s", self._peer, what)
-        return GarbledError()
+        return False
 
     def close(self) -> None:
+        """Closes the descriptors that nobody took."""
+        for _message, descriptors in self.messages:
+            self._descriptors.extend(descriptors)
+        self.messages.clear()
         while self._descriptors:
             os.close(self._descriptors.popleft())
 

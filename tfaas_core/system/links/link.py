@@ -21,8 +21,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from tfaas_core.system.links.breakage import Breakage
-from tfaas_core.system.links.inbox import GarbledError, Inbox, framed
+from tfaas_core.system.links.breakage import breakage_of
+from tfaas_core.system.links.inbox import Inbox, framed
 from tfaas_core.system.network.silence import end_when_silent
 
 M = TypeVar("M")
@@ -67,7 +67,7 @@ class Link(Generic[M]):
         peer: str,
     ) -> None:
         sock.setblocking(False)
-        self._sock, self._breakage = sock, Breakage(sock)
+        self._sock, self._is_broken = sock, breakage_of(sock)
         self._on_message = on_message
         self._on_close = on_close
         self._inbox: Inbox[M] = Inbox(messages, peer)
@@ -159,33 +159,24 @@ class Link(Generic[M]):
 
     def _readable(self) -> None:
         try:
-            more = self._inbox.receive(self._sock)
+            is_going_on = self._inbox.receive(self._sock)
         except BlockingIOError:
             return
         except OSError:  # the other machine is gone, say
-            more = False
-        is_going_on = self._hand_over() and more
+            is_going_on = False
+        while self._open and self._inbox.messages:
+            message, descriptors = self._inbox.messages.popleft()
+            if isinstance(message, Answer):
+                _close_all(descriptors)
+                self.answer(message.call, message)
+            else:
+                self._tell(message, descriptors)
         if not self._open:
             return
         if not is_going_on:
             self._lost()
-        elif self._breakage.is_there():
+        elif self._is_broken():
             self._loop.call_soon(self.receive)
-
-    def _hand_over(self) -> bool:
-        """Hands over what is whole; False if it cannot be read."""
-        try:
-            for message, descriptors in self._inbox.messages():
-                if isinstance(message, Answer):
-                    _close_all(descriptors)
-                    self.answer(message.call, message)
-                else:
-                    self._tell(message, descriptors)
-                if not self._open:
-                    break
-        except GarbledError:
-            return False
-        return True
 
     def _tell(self, message: M, descriptors: list[int]) -> None:
         try:

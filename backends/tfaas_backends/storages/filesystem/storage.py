@@ -20,7 +20,7 @@ import builtins
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -55,7 +55,7 @@ from tfaas_core.storage import (
     Claim,
     DefaultChoice,
     Storage,
-    disk_errors,
+    disk_error,
     removed,
 )
 
@@ -140,8 +140,7 @@ class FilesystemStorage(Storage):
     @contextmanager
     def claim(self, name: str) -> Iterator[Claim]:
         folder = self._root / check_name(name)
-        with self._told(f"claiming model {name!r}"):
-            check_writable(self._root)
+        with self._told(f"claiming model {name!r}", changes=True):
             held = lock(folder)
         try:
             yield Claim(name)
@@ -149,8 +148,7 @@ class FilesystemStorage(Storage):
             unlock(held, folder)
 
     def stage(self) -> Path:
-        with self._told("starting an upload"):
-            check_writable(self._root)
+        with self._told("starting an upload", changes=True):
             return self._staging.stage()
 
     def discard(self, staging: Path) -> None:
@@ -160,8 +158,7 @@ class FilesystemStorage(Storage):
         self, claim: Claim, staging: Path, version: ModelVersion, live: bool = True
     ) -> ModelVersion:
         folder = self._root / claim.name
-        with self._told(f"storing model {claim.name!r}"):
-            check_writable(self._root)
+        with self._told(f"storing model {claim.name!r}", changes=True):
             number, decided = self._models.place(claim.name, version.version, live)
             stored = msgspec.structs.replace(version, name=claim.name, version=number)
             (staging / RECORD).write_bytes(_encoded(stored))
@@ -179,8 +176,7 @@ class FilesystemStorage(Storage):
         return stored
 
     def point(self, claim: Claim, pointers: Pointers) -> None:
-        with self._told(f"setting what is live of model {claim.name!r}"):
-            check_writable(self._root)
+        with self._told(f"setting what is live of model {claim.name!r}", changes=True):
             decided = self._models.decided(claim.name)
             highest = max([*self._models.numbers(claim.name), decided.highest])
             self._write_pointers(claim.name, Decided(highest, pointers))
@@ -198,8 +194,7 @@ class FilesystemStorage(Storage):
 
     def delete_version(self, claim: Claim, number: int) -> bool:
         folder = self._root / claim.name
-        with self._told(f"deleting version {number} of model {claim.name!r}"):
-            check_writable(self._root)
+        with self._told(f"deleting version {number} of model {claim.name!r}", changes=True):
             if number not in self._models.stored(claim.name):
                 return False
             self._trash.take(folder / str(number))
@@ -247,8 +242,7 @@ class FilesystemStorage(Storage):
                 return None
 
     def choose_default(self, choice: DefaultChoice) -> None:
-        with self._told("storing which model is the default"):
-            check_writable(self._root)
+        with self._told("storing which model is the default", changes=True):
             self._staging.write_whole(self._root / DEFAULT, record_text(choice))
             self._revision.touch()
 
@@ -277,8 +271,14 @@ class FilesystemStorage(Storage):
         with self._told("looking for changes of the models"):
             return self._revision.read()
 
-    def _told(self, doing: str) -> AbstractContextManager[None]:
-        return disk_errors(doing, self._root)
+    @contextmanager
+    def _told(self, doing: str, changes: bool = False) -> Iterator[None]:
+        try:
+            if changes:
+                check_writable(self._root)
+            yield
+        except OSError as error:
+            raise disk_error(doing, self._root, error) from error
 
     def _write_pointers(self, name: str, decided: Decided) -> None:
         self._staging.write_whole(self._root / name / POINTERS, record_text(decided))
