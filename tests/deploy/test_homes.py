@@ -14,6 +14,7 @@ import pytest
 
 from tests.certificates import Authority
 from tests.deploy.proxies import MORE, PLACES, needs_proxies, running
+from tfaas_core.testing.waiting import until
 
 pytestmark = needs_proxies
 
@@ -22,14 +23,15 @@ NAMES = [f"model-{number}" for number in range(1000)]
 
 
 @contextmanager
-def sayer(word: str) -> Iterator[str]:
-    """Answers each request by ``word``; yields where."""
+def sayer(word: str, are_ready: threading.Event) -> Iterator[str]:
+    """Answers each request by ``word``, and is ready as long as all are; yields where."""
 
     class Says(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self.send_response(200)
+            is_well = are_ready.is_set() or self.path != "/health/ready"
+            self.send_response(200 if is_well else 503)
             self.send_header("Content-Length", str(len(word)))
             self.end_headers()
             self.wfile.write(word.encode())
@@ -48,9 +50,19 @@ def sayer(word: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def hosts() -> Iterator[Mapping[str, str]]:
+def are_ready() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture(scope="module")
+def hosts(are_ready: threading.Event) -> Iterator[Mapping[str, str]]:
     with ExitStack() as stack:
-        yield {place: stack.enter_context(sayer(place)) for place in HOSTS}
+        yield {place: stack.enter_context(sayer(place, are_ready)) for place in HOSTS}
+
+
+@pytest.fixture(autouse=True)
+def _ready(are_ready: threading.Event) -> None:
+    are_ready.set()
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +96,20 @@ def test_hosts_have_equal_shares_and_one_that_goes_moves_its_own_models_alone(
     assert {name for name in NAMES if before[name] != after[name]} == {
         name for name in NAMES if before[name] == gone
     }
+
+
+def test_models_keep_their_hosts_while_none_is_ready(
+    tmp_path: Path, authority: Authority, hosts: Mapping[str, str], are_ready: threading.Event
+) -> None:
+    """As while the database is away: what is loaded answers."""
+    ready = homes(tmp_path / "ready", "haproxy", authority, hosts, HOSTS)
+    are_ready.clear()
+    folder = tmp_path / "unready"
+    folder.mkdir()
+    with (
+        running(folder, "haproxy", authority.signed("tfaas"), hosts) as url,
+        httpx.Client(base_url=url, verify=authority.client()) as client,
+    ):
+        log = folder / "haproxy.log"
+        until(lambda: "hosts has no server available" in log.read_text(), what="it is noticed")
+        assert {name: client.get(f"/models/{name}").text for name in NAMES} == ready
