@@ -9,7 +9,7 @@ BENCH_INSTALLED := $(VENV)/.installed-bench
 # If tests failed, and not pytest: those alone, of which five failures are enough.
 ONCE_MORE := { [ $$? = 1 ] && $(BIN)/python -m pytest --last-failed --last-failed-no-failures=none --maxfail=5; }
 
-.PHONY: serve test test-long chaos cluster-test fuzz audit lint bench proto deploy-tools deploy-check manifests image clean
+.PHONY: serve test test-long chaos cluster-test fuzz audit lint bench proto deploy-tools deploy-check manifests image image-check clean
 
 serve: $(INSTALLED)
 	$(BIN)/tfaas serve --demo
@@ -78,6 +78,10 @@ image:
 	$(or $(BUILDER),docker) build -f deploy/Dockerfile -t $(or $(TAG),tfaas) \
 		$(foreach name,BASE EXTRAS TENSORFLOW PACKAGES,$(if $($(name)),--build-arg $(name)='$($(name))')) \
 		$(BUILD_OPTIONS) .
+
+# Builds it on Debian's own packages by buildah, starts it as a pod would, and asks it for a prediction; it takes root, or is left out.
+image-check: $(INSTALLED)
+	$(BIN)/python -m tests.deploy.built
 
 clean:
 	rm -rf $(VENV) .venv-audit .venv-checkov .fuzz build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -64,3 +65,28 @@ def test_compose_and_the_chart_confine_alike() -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     dockerfile = (DEPLOY / "Dockerfile").read_text()
     assert re.findall(r"^USER (.+)$", dockerfile, re.M) == ["10001:10001"]
+
+
+@needs_yaml
+def test_the_server_takes_what_compose_sets(tmp_path: Path) -> None:
+    """``tfaas config`` reads the variables, which would be errors if misspelled."""
+    import yaml
+
+    service = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["tfaas"]
+    (tmp_path / "url").write_text("postgresql://tfaas:secret@database/tfaas")
+    variables = {
+        name: value.replace("/run/secrets", str(tmp_path))
+        for name, value in service["environment"].items()
+    }
+    command = [sys.executable, "-m", "tfaas_core", "config"]
+    told = subprocess.run(
+        command,
+        env=os.environ | variables,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    assert f'file = "{tmp_path / "tokens"}"' in told.stdout
+    assert 'kind = "sql"' in told.stdout

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import socket
 import ssl
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,35 +16,15 @@ import httpx
 import pytest
 
 from tests.certificates import Authority
-from tests.deploy.parts import DEPLOY, needs_program
+from tests.deploy.proxies import PLACES, needs_proxies, running
 from tfaas_core.testing.clients import fake_server
-from tfaas_core.testing.ports import lasting_port
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
 
-pytestmark = [
-    needs_program("haproxy", "haproxy"),
-    needs_program("nginx", "nginx"),
-    needs_program("openssl", "openssl"),
-]
+pytestmark = needs_proxies
 
 NAMES = [f"m{number}" for number in range(32)]
 ASKED = ("GET /models/{}", "POST /v1/models/{}:predict", "GET /v2/models/{}/ready")
-OUTER_NGINX = """
-daemon off;
-pid nginx.pid;
-error_log stderr;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path body;
-    proxy_temp_path proxied;
-    fastcgi_temp_path fastcgi;
-    scgi_temp_path scgi;
-    uwsgi_temp_path uwsgi;
-    include {file};
-}}
-"""
 
 
 class Hosts(NamedTuple):
@@ -81,59 +59,13 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
                 f"plugins.access_log.file={logs[-1]}",
             )
             servers.append(stack.enter_context(fake_server(folder / name, *settings)))
+        addresses = [urlsplit(server.url).netloc for server in servers]
+        places = dict(zip(PLACES, addresses, strict=False))
         urls = {
-            name: stack.enter_context(running(folder, name, pem, servers))
+            name: stack.enter_context(running(folder, name, pem, places))
             for name in ("haproxy", "nginx")
         }
         yield Hosts(folder, servers, logs, urls, authority.client())
-
-
-@contextmanager
-def running(folder: Path, name: str, pem: Path, servers: list[RunningServer]) -> Iterator[str]:
-    """A proxy with its configuration of deploy/, but for addresses, ports and the certificate."""
-    port = lasting_port()
-    file = folder / f"{name}.cfg"
-    ending = {"haproxy": "cfg", "nginx": "conf"}[name]
-    file.write_text(placed((DEPLOY / f"{name}.{ending}").read_text(), port, pem, servers))
-    outer = folder / "outer.conf"
-    outer.write_text(OUTER_NGINX.format(file=file))
-    command = {
-        "haproxy": ["haproxy", "-db", "-f", str(file)],
-        "nginx": ["nginx", "-p", str(folder), "-c", str(outer)],
-    }[name]
-    with (folder / f"{name}.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        url = f"https://127.0.0.1:{port}"
-        until(lambda: _answers(port), what=f"{name} listens: {log.name}")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
-
-
-def placed(text: str, port: int, pem: Path, servers: list[RunningServer]) -> str:
-    """A configuration of deploy/ for these servers; that of the third host goes."""
-    text, bound = re.subn(r"(bind |listen )(:?)8443", rf"\g<1>127.0.0.1:{port}", text)
-    text, certified = re.subn(r"/etc/(haproxy|nginx)/tfaas.pem", str(pem), text)
-    for at, server in zip(("10.0.0.7:8083", "10.0.0.8:8083"), servers, strict=True):
-        assert at in text
-        text = text.replace(at, urlsplit(server.url).netloc)
-    # Which takes a while with the seconds that are there.
-    text = text.replace("check inter 1s", "check inter 100ms")
-    text, gone = re.subn(r"\n +server .*10\.0\.0\.9:8083.*", "", text)
-    assert bound == 1
-    assert certified
-    assert gone
-    return text
 
 
 def askers(hosts: Hosts, proxy: str, asked: str) -> dict[str, set[int]]:

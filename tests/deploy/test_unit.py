@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,22 @@ def test_systemd_knows_each_key(tmp_path: Path) -> None:
     unit.write_text(UNIT.read_text().replace("/opt/tfaas/bin/tfaas", sys.executable))
     told = analyze("verify", str(unit))
     assert (told.returncode, told.stderr) == (0, "")
+
+
+def test_a_service_that_is_enabled_starts_with_the_machine(tmp_path: Path) -> None:
+    units = tmp_path / "etc" / "systemd" / "system"
+    units.mkdir(parents=True)
+    shutil.copy(UNIT, units)
+    command = ["systemctl", f"--root={tmp_path}", "enable", "tfaas"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert (units / "multi-user.target.wants" / "tfaas.service").is_symlink()
+
+
+def test_what_libraries_keep_in_a_home_goes_to_the_folder_of_the_service() -> None:
+    lines = UNIT.read_text().splitlines()
+    (folder,) = (line.partition("=")[2] for line in lines if line.startswith("WorkingDirectory="))
+    assert f"Environment=HOME={folder}" in lines
 
 
 def test_what_the_service_may_do_is_little() -> None:

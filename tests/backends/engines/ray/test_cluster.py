@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -147,6 +148,24 @@ def clients(cluster: Cluster) -> Iterator[Clients]:
         clients.wait_for(50)
     failed = {got: count for got, count in clients.got.items() if got[1] != 200}
     assert failed == {}
+
+
+@pytest.mark.parametrize("program", ["gcs_server", "raylet"])
+def test_what_kubernetes_asks_says_that_ray_is_well(cluster: Cluster, program: str) -> None:
+    """By the probes of deploy/kubernetes/raycluster.yaml."""
+    grpc = pytest.importorskip("grpc")
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    every = psutil.Process(cluster.nodes.pid).children(recursive=True)
+    (found, *_) = [each for each in every if each.name() == program]
+    told = []
+    for listening in found.net_connections("tcp"):
+        if listening.status == psutil.CONN_LISTEN:
+            with grpc.insecure_channel(f"127.0.0.1:{listening.laddr[1]}") as channel:
+                health = health_pb2_grpc.HealthStub(channel)
+                with suppress(grpc.RpcError):
+                    told.append(health.Check(health_pb2.HealthCheckRequest(), timeout=10).status)
+    assert health_pb2.HealthCheckResponse.SERVING in told
 
 
 def test_models_are_on_hosts_and_versions_change_without_a_failed_request(
