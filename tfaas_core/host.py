@@ -93,8 +93,7 @@ class Host:
         self.example_runs = ExampleRuns(engine, self.codecs, rows)
         self.publisher = self._new_publisher(place)
         self.proxies = Proxies.of(config.server.proxies, config.server.client_address_header)
-        cors = config.cors
-        self.cors = Cors(**msgspec.structs.asdict(cors)) if cors.origins else None
+        self.cors = Cors(**msgspec.structs.asdict(config.cors)) if config.cors.origins else None
         self.shared: dict[str, Any] = {}
         """What a plugin's hooks and handlers hand to each other, by the plugin's name."""
         self.memory: Mapping[str, SharedMemory] = (

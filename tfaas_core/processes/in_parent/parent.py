@@ -69,9 +69,7 @@ class Parent:
     ) -> None:
         """``make_renewal`` makes it, of what tells all workers."""
         self._renewal = make_renewal(lambda config: renewed(self._workers.values(), config))
-        self._composition = composition
-        self._ports = ports
-        self._sandboxes = sandboxes
+        self._composition, self._ports, self._sandboxes = composition, ports, sandboxes
         cell = sandboxes.workers.cell
         self._start = WorkerStart(composition, ports, demo, self._heard, cell, server)
         self._workers: dict[int, WorkerProcess] = {}

@@ -132,7 +132,7 @@ class Accepting(Protocol):
         ...
 
 
-class Watch:
+class Turns:
     """Says how one worker is, ten times a second, and has it share connections with the others.
 
     If it is the reserve, it rests and accepts. All in the block, in the event loop.

@@ -32,7 +32,7 @@ from tfaas_core.processes.in_worker.fitness import KnownFitness
 from tfaas_core.processes.in_worker.front import Front
 from tfaas_core.processes.in_worker.last_tasks import end_soon
 from tfaas_core.processes.in_worker.refusals import explain_refusals
-from tfaas_core.processes.in_worker.reserve import Roster, Watch
+from tfaas_core.processes.in_worker.reserve import Roster, Turns
 from tfaas_core.processes.in_worker.watchdog import Watchdog
 from tfaas_core.processes.messages import (
     Announce,
@@ -193,7 +193,7 @@ class HttpWorker:
         roster = self._arguments.roster
         if roster is None:
             return nullcontext()
-        return Watch(roster, self._arguments.worker, front.http, self._tasks)
+        return Turns(roster, self._arguments.worker, front.http, self._tasks)
 
     async def _give_up(self, started: AsyncExitStack, error: BaseException) -> None:
         """Ends what was started, and then tells the parent, which kills whom it hears this from."""
