@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -292,8 +291,7 @@ class Predictor:
 
         Each ``kind``, the name of a codec or a protocol, has threads of its own.
         """
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._threads.of(kind), work, *arguments)
+        return self._threads.run(kind, work, *arguments)
 
     def close(self) -> None:
         """Gives its threads back."""

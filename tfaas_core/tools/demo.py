@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tfaas_core.errors import TfaasError
+from tfaas_core.files.archives import archive_at
 from tfaas_core.host import Host
 from tfaas_core.storage import MODEL
 from tfaas_core.uploads.form import FormFile
@@ -49,4 +50,5 @@ def _received(model: Any, staging: Path) -> Received:
 def _copy(source: Path, target: Path) -> FormFile:
     shutil.copyfile(source, target)
     content = target.read_bytes()
-    return FormFile(target, source.name, len(content), hashlib.sha256(content).hexdigest())
+    sha256 = hashlib.sha256(content).hexdigest()
+    return FormFile(target, source.name, len(content), sha256, archive_at(target))

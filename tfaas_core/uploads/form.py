@@ -7,13 +7,16 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from tfaas_core.errors import BadBody, TooLarge
+from tfaas_core.files.archives import Archive, archive_at
 from tfaas_core.storage import disk_error
 from tfaas_core.uploads.multipart import Event, PartHead, Splitter
+
+T = TypeVar("T")
 
 MAX_FIELD_BYTES = 64 * 1024
 """Of a text field, which is kept in memory."""
@@ -36,12 +39,14 @@ class FormFile(msgspec.Struct, frozen=True):
 
     ``filename`` is what the client called it, without folders and unprintable characters, 255
     characters at most; empty if the client did not say. ``sha256`` is in hexadecimal digits.
+    ``archive`` is the kind that it begins as, None for anything else.
     """
 
     path: Path
     filename: str
     size_bytes: int
     sha256: str
+    archive: Archive | None
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -236,9 +241,13 @@ class _File:
             await _in_thread(self._store)
 
     async def finish(self) -> FormFile:
+        return await _in_thread(self._finished)
+
+    def _finished(self) -> FormFile:
         if self._batch or not self._exists:
-            await _in_thread(self._store)
-        return FormFile(self._path, self._filename, self._size_bytes, self._sha256.hexdigest())
+            self._store()
+        sha256, archive = self._sha256.hexdigest(), archive_at(self._path)
+        return FormFile(self._path, self._filename, self._size_bytes, sha256, archive)
 
     def _store(self) -> None:
         # Opened anew each time, so that nothing is left open whatever ends the upload.
@@ -260,11 +269,11 @@ def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-async def _in_thread(work: Callable[[], None]) -> None:
+async def _in_thread(work: Callable[[], T]) -> T:
     """Runs ``work`` in a thread and waits for its end, also when cancelled."""
     job = asyncio.get_running_loop().run_in_executor(None, work)
     try:
-        await asyncio.shield(job)
+        return await asyncio.shield(job)
     except asyncio.CancelledError:
         await asyncio.gather(job, return_exceptions=True)
         raise

@@ -50,14 +50,15 @@ class Package(msgspec.Struct, frozen=True):
     """What an upload holds.
 
     ``model`` is a file, or a folder like a SavedModel's, always under the name MODEL in the staging
-    folder; ``file_name`` is what its uploader called it, empty if nobody knows. ``name`` is the
-    folder at the top of a bundle, empty for anything else. ``checksum`` is that of
+    folder; ``model_file`` is what its record calls it, and ``runtime`` the one that is to load it.
+    ``name`` is the folder at the top of a bundle, empty for anything else. ``checksum`` is that of
     ``tfaas_core.models.checksum``. ``examples`` are those of ``warmup`` and of the params.
     """
 
     name: str
     model: Path
-    file_name: str
+    model_file: str
+    runtime: str
     params: Params
     labels: tuple[str, ...]
     labels_file: str
@@ -74,21 +75,20 @@ def sort_out(
     runtimes: RuntimeChoice,
     has_room: HasRoom = lambda _size_bytes: None,
 ) -> Package:
-    """Makes a Package of what was received; unpacks it if it is a bundle, whose model they find.
+    """Makes a Package of what was received, and unpacks it if it is a bundle.
 
-    ``has_room`` is asked about all that is written beside what was received. Blocks. Parts of a
-    form win over what a bundle holds. Raises BadBody, DoesNotFit, CannotServe, TooLarge, and
-    StorageFull.
+    ``runtimes`` find the model in that, and one of them is to load it. ``has_room`` is asked about
+    all that is written beside what was received. Blocks. Parts of a form win over what a bundle
+    holds. Raises BadBody, DoesNotFit, CannotServe, TooLarge, and StorageFull.
     """
     model = received.model
     if received.model_is_base64:
         model = _from_base64(model, has_room)
-    archive = archive_at(model.path)
-    _check_kind(received, archive)
+    _check_kind(received, model.archive)
     params, labels = received.params, received.labels
     said = Params() if params is None else read_params(params.path)
     name, file_name, examples = "", model.filename, received.warmup
-    if archive in BUNDLES:
+    if model.archive in BUNDLES:
         with disk_errors("unpacking the bundle", staging):
             unpack(model.path, staging / _UNPACKED, limits, has_room)
             bundle = contents_of(staging / _UNPACKED, runtimes, said.runtime if params else None)
@@ -99,10 +99,11 @@ def sort_out(
             labels = labels or _found(bundle.labels, staging / "labels.txt")
             examples = examples or _found(bundle.warmup, staging / WARMUP_FILE)
             _replace(model.path, bundle.model, staging / _UNPACKED)
-    return _package(name, file_name, model, said, labels, examples)
+    return _package(runtimes, name, file_name, model, said, labels, examples)
 
 
 def _package(
+    runtimes: RuntimeChoice,
     name: str,
     file_name: str,
     model: FormFile,
@@ -113,17 +114,20 @@ def _package(
     size_bytes, checksum = _measured(model.path, model)
     lines = () if labels is None else read_labels(labels.path, labels.filename)
     warmup = None if examples is None else read_warmup(examples.path)
+    said = examples_in(warmup, params.document)
+    runtime, model_file = runtimes.record_of(model.path, file_name, params.runtime)
     return Package(
         name=name,
         model=model.path,
-        file_name=file_name,
+        model_file=model_file,
+        runtime=runtime,
         params=params,
         labels=lines,
         labels_file=(labels.filename or "labels.txt") if labels and lines else "",
         size_bytes=size_bytes,
         checksum=checksum,
         warmup=warmup,
-        examples=examples_in(warmup, params.document),
+        examples=said,
     )
 
 
@@ -165,7 +169,7 @@ def _found(path: Path | None, target: Path) -> FormFile | None:
         return None
     size_bytes, name = path.stat().st_size, path.name
     path.rename(target)
-    return FormFile(target, name, size_bytes, "")
+    return FormFile(target, name, size_bytes, "", None)
 
 
 def _replace(tarball: Path, model: Path, unpacked: Path) -> None:
@@ -210,7 +214,7 @@ def _from_base64(file: FormFile, has_room: HasRoom) -> FormFile:
                 rest = text[whole:]
             decoded.write(_decoded(rest))
         target.rename(file.path)
-    return FormFile(file.path, file.filename, -1, "")
+    return FormFile(file.path, file.filename, -1, "", archive_at(file.path))
 
 
 def _decoded(text: bytes) -> bytes:

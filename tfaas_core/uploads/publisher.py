@@ -27,12 +27,12 @@ from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.runtime import Runtime
 from tfaas_core.steps import step
 from tfaas_core.storage import Claim, DefaultChoice, Storage
+from tfaas_core.system.loop.tasks import finished
 from tfaas_core.system.loop.threads import ThreadsByKind
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.package import Package
 from tfaas_core.uploads.quota import Quota
 from tfaas_core.uploads.runtime_choice import RuntimeChoice
-from tfaas_core.uploads.uninterrupted import finished
 
 _log = logging.getLogger("tfaas.publisher")
 
@@ -73,7 +73,9 @@ class Publisher:
         self._keep_versions = keep_versions
         self._example_runs = example_runs
         self._paths = paths
-        self._threads = ThreadsByKind()
+        self.threads = ThreadsByKind()
+        """For what may take minutes: asyncio's threads, which all that is short and waits for a
+        disk needs, have better to do."""
 
     async def publish(
         self, claim: Claim, staging: Path, package: Package, number: int = 0
@@ -85,22 +87,19 @@ class Publisher:
         then nothing is stored or changed. It must not be cancelled: see Upload.
         """
         engine, params = self._engine, package.params
-        runtime, model_file = await asyncio.to_thread(
-            self.runtime_choice.record_of, package.model, package.file_name, params.runtime
-        )
-        candidate = Candidate(claim.name, "", runtime, str(package.model), params.document)
+        candidate = Candidate(claim.name, "", package.runtime, str(package.model), params.document)
         with step("load"):
             loaded = await self._example_runs.prepare(candidate, params, package.examples)
         try:
             check_features(params, loaded.signature)
-            record = _record(claim.name, runtime, model_file, package, loaded)
+            record = _record(claim.name, package, loaded)
             if params.warmup is not WarmUpRuns.NONE:
                 with step("examples"):
                     await self._example_runs.check(loaded.ticket, record, package.examples)
             record = msgspec.structs.replace(record, version=number, created=self._next_moment())
             commit = self.storage.commit if self.quota is None else self.quota.commit
             with step("store"):
-                version = await self.in_thread("store", partial(commit, claim, staging, record))
+                version = await self.threads.run("store", partial(commit, claim, staging, record))
         except BaseException:
             engine.discard(loaded.ticket)
             raise
@@ -112,16 +111,9 @@ class Publisher:
             await self._prune(claim)
         return version
 
-    def in_thread(self, kind: str, work: Callable[[], T]) -> Awaitable[T]:
-        """Does ``work``, which may take minutes, in a thread for this ``kind`` of it.
-
-        asyncio's threads, which all that is short and waits for a disk needs, have better to do.
-        """
-        return asyncio.get_running_loop().run_in_executor(self._threads.of(kind), work)
-
     def close(self) -> None:
         """Gives its threads back."""
-        self._threads.close()
+        self.threads.close()
 
     async def _prune(self, claim: Claim) -> None:
         """Comes last, because until the switch somebody may have wanted to load an old version."""
@@ -243,14 +235,12 @@ class Publisher:
             await self._announce(name)
 
 
-def _record(
-    name: str, runtime: str, model_file: str, package: Package, loaded: Loaded
-) -> ModelVersion:
+def _record(name: str, package: Package, loaded: Loaded) -> ModelVersion:
     return ModelVersion(
         name=name,
         version=0,
-        runtime=runtime,
-        model_file=model_file,
+        runtime=package.runtime,
+        model_file=package.model_file,
         labels_file=package.labels_file,
         params=package.params.document,
         signature=loaded.signature,

@@ -14,16 +14,15 @@ import msgspec
 
 from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.events import ModelUploaded
-from tfaas_core.files.archives import archive_at
 from tfaas_core.models.model import ModelVersion, check_name
 from tfaas_core.models.versions import number_of
 from tfaas_core.steps import Step, following, step
 from tfaas_core.storage import Claim
+from tfaas_core.system.loop.tasks import finished, taken
 from tfaas_core.uploads.bundle import BUNDLES
 from tfaas_core.uploads.package import Package, Received, sort_out
 from tfaas_core.uploads.publisher import Publisher
 from tfaas_core.uploads.quota import AHEAD_BYTES, Quota
-from tfaas_core.uploads.uninterrupted import finished, taken
 
 Admit: TypeAlias = Callable[[str], Awaitable[None]]
 """Raises what guards raise who do not let the upload have this name."""
@@ -81,8 +80,8 @@ class Upload:
             await finished(upload._end())
 
     async def _end(self) -> None:
-        if self._publishing is not None:
-            # Even if the client is gone: finish, all or nothing.
+        if self._publishing is not None and not self._publishing.done():
+            # The client is gone: finish all the same, all or nothing.
             await asyncio.wait([self._publishing])
         await asyncio.to_thread(self._clean_up)
 
@@ -156,10 +155,10 @@ class Upload:
 
     async def _publish(self, received: Received) -> ModelVersion:
         publisher = self._publisher
-        archive = await asyncio.to_thread(archive_at, received.model.path)
-        kind = "unpack" if archive in BUNDLES or received.model_is_base64 else "sort"
+        is_quick = received.model.archive not in BUNDLES and not received.model_is_base64
+        kind = "sort" if is_quick else "unpack"
         with step("unpack"):
-            package = await publisher.in_thread(kind, partial(self._sorted_out, received))
+            package = await publisher.threads.run(kind, partial(self._sorted_out, received))
         claim = await self._claim_for(package, received)
         version = await publisher.publish(claim, self.staging, package, self._number)
         self._is_stored = True

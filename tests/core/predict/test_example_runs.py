@@ -219,7 +219,7 @@ async def publish(host: Host, params: dict[str, Any]) -> ModelVersion:
         forms = []
         for name, content in files.items():
             (upload.staging / name).write_bytes(content)
-            forms.append(FormFile(upload.staging / name, name, len(content), ""))
+            forms.append(FormFile(upload.staging / name, name, len(content), "", None))
         return await upload.publish(Received(forms[0], forms[1]))
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tfaas_core.config import Config
 from tfaas_core.engine.base import WorkerContext
+from tfaas_core.files.archives import archive_at
 from tfaas_core.models.model import ModelVersion, now_text
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.storage import MODEL, Claim
@@ -90,8 +91,8 @@ async def uploaded(publisher: Publisher, name: str, content: bytes) -> str:
         await upload.claim(name)
         path = upload.staging / MODEL
         path.write_bytes(content)
-        received = Received(FormFile(path, "model.pb", len(content), "0" * 64))
-        return (await upload.publish(received)).name
+        file = FormFile(path, "model.pb", len(content), "0" * 64, archive_at(path))
+        return (await upload.publish(Received(file))).name
 
 
 @pytest.mark.parametrize(("slow", "content"), [("unpack", tarball), ("store", lambda: b"times 2")])

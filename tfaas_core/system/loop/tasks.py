@@ -1,11 +1,13 @@
-"""Tasks: what goes on beside, in an event loop."""
+"""Tasks: what goes on beside, in an event loop, and what goes on when nobody waits for it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class Tasks:
@@ -37,3 +39,31 @@ class Tasks:
         if not task.cancelled() and (error := task.exception()) is not None:
             what = getattr(task.get_coro(), "__qualname__", "a task")
             self._log.error("%s has failed", what, exc_info=error)
+
+
+async def taken(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
+    """What ``take`` returns in a thread; given back if the waiting task is cancelled meanwhile.
+
+    A client may go away at any moment, and the thread goes on all the same.
+    """
+    job = asyncio.ensure_future(asyncio.to_thread(take))
+    try:
+        return await finished(job)
+    except asyncio.CancelledError:
+        if not job.cancelled() and job.exception() is None:
+            await finished(asyncio.to_thread(give_back, job.result()))
+        raise
+
+
+async def finished(work: Awaitable[T]) -> T:
+    """Waits for ``work`` to end, even if the waiting task is cancelled meanwhile, even twice."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    return task.result()

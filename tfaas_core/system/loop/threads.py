@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
@@ -56,11 +57,11 @@ class ThreadsByKind:
     def __init__(self) -> None:
         self._executors: dict[str, ThreadPoolExecutor] = {}
 
-    def of(self, kind: str) -> ThreadPoolExecutor:
-        """The threads of a kind."""
+    def run(self, kind: str, work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        """``work(*arguments)``, done by a thread of this kind."""
         if (found := self._executors.get(kind)) is None:
             found = self._executors[kind] = Threads(THREADS, f"tfaas-{kind}")
-        return found
+        return asyncio.get_running_loop().run_in_executor(found, work, *arguments)
 
     def close(self) -> None:
         """Gives them back; what they are at, they finish."""

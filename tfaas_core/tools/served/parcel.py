@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core.errors import CannotServe, TooLarge
+from tfaas_core.files.archives import archive_at
 from tfaas_core.files.regular_file import read_regular
 from tfaas_core.models.checksum import PREFIX, file_sha256, folder_checksum
 from tfaas_core.storage import MODEL, disk_errors
@@ -80,8 +81,9 @@ class Parcel(msgspec.Struct, frozen=True):
                     place /= self._inside(file)
                     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 copy_file(file, place, advance)
+        model = staging / MODEL
         return Received(
-            model=FormFile(staging / MODEL, self._file_name, self.size_bytes, ""),
+            model=FormFile(model, self._file_name, self.size_bytes, "", archive_at(model)),
             params=form_file(staging, PARAMS, said),
             labels=form_file(
                 staging, LABELS[0], labels, "" if self.labels is None else self.labels.name
@@ -134,7 +136,7 @@ def form_file(staging: Path, name: str, content: bytes | None, called: str = "")
     file = staging / name
     with disk_errors(f"writing {name}", staging):
         file.write_bytes(content)
-    return FormFile(file, called or name, len(content), "")
+    return FormFile(file, called or name, len(content), "", None)
 
 
 def _content(file: Path | None, most_bytes: int) -> bytes | None:

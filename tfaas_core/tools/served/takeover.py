@@ -20,6 +20,7 @@ from tfaas_core.models.versions import MAX_NUMBER
 from tfaas_core.plugins import Plugins
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.storage import Storage
+from tfaas_core.system.loop.tasks import finished
 from tfaas_core.system.output.progress import Advance
 from tfaas_core.tools.lone_engine import LoneEngine, engine_context, lone_engine, record_of
 from tfaas_core.tools.served.comparison import OF_ONE_VERSION, TakenOver, compared, sentence_of
@@ -33,7 +34,6 @@ from tfaas_core.uploads.companions import WARMUP_FILE, read_params
 from tfaas_core.uploads.package import Received
 from tfaas_core.uploads.publisher import Publisher
 from tfaas_core.uploads.quota import Quota
-from tfaas_core.uploads.uninterrupted import finished
 from tfaas_core.uploads.upload import Upload
 
 _TRYING_S = 30.0
