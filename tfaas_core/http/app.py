@@ -15,14 +15,15 @@ from tfaas_core.http.foreign import ForeignWatch
 from tfaas_core.http.grammar import MAX_HEAD_BYTES
 from tfaas_core.http.long_answers import head_of, send_long
 from tfaas_core.http.pace import LeastPace
-from tfaas_core.http.request import client_of, split_target
+from tfaas_core.http.protocol import TfaasProtocol
+from tfaas_core.http.request import split_target
 from tfaas_core.http.router import Found, Router
 from tfaas_core.http.safe_headers import safe_headers
 from tfaas_core.http.sanic_parts import (
     awaits_continue,
     close_behind_answer,
+    connection_of,
     has_unread_body,
-    is_one_too_many,
     leave_body_unread,
     one_way_app,
 )
@@ -105,16 +106,16 @@ class SanicLane:
         found = self._router.find(request.method, path)
         headers = _headers(request)
         head = Head(request.method, path, query, headers, found.path_fields, self._scheme)
-        client = client_of(request.transport)
+        connection: TfaasProtocol = connection_of(request)
         asked = ArrivingRequest(
             head,
-            client,
+            connection.client,
             sanic=request,
             max_bytes=self._max_body_bytes,
             in_flight=self._in_flight,
             overdraft=OVERDRAFT_BYTES if found.manages else 0,
         )
-        if not found.is_quick and is_one_too_many(request):
+        if not found.is_quick and connection.is_one_too_many:
             found = self._router.refused(self._door.no_room())
         try:
             return await self._answered(asked, found)
@@ -146,7 +147,7 @@ class SanicLane:
         self, asked: ArrivingRequest, response: Response, answer: HTTPResponse, passage: Passage
     ) -> HTTPResponse | None:
         """``answer``, which is ``response`` and no stream, unless it was sent in pieces."""
-        if asked.method == "HEAD" or not is_long(response):
+        if asked.head.method == "HEAD" or not is_long(response):
             return answer
         wire = SanicWire(asked.sanic, _sanics(head_of(response)))
         await send_long(wire, asked, response, passage, self._in_flight)

@@ -57,8 +57,9 @@ class ArrivingRequest(HttpRequest, kw_only=True):
 
     def give_back(self) -> None:
         """The request is over, and its body is gone."""
-        self.in_flight.give_back(self.taken_bytes)
-        self.taken_bytes = 0
+        if self.taken_bytes:
+            self.in_flight.give_back(self.taken_bytes)
+            self.taken_bytes = 0
 
     async def stream(self) -> AsyncIterator[bytes]:
         with self._errors_translated():

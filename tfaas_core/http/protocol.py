@@ -39,8 +39,8 @@ class TfaasProtocol(SanicProtocol):
     """
 
     __slots__ = (
-        *("_asked", "_client", "_door", "_early", "_express_task", "_gathering", "_in_flight"),
-        *("_is_extra", "_lane", "_linger", "_lingering", "_taking", "_wire"),
+        *("_asked", "_door", "_early", "_express_task", "_gathering", "_in_flight"),
+        *("_is_extra", "_lane", "_linger", "_lingering", "_taking", "_wire", "client"),
     )
 
     def __init__(self, **arguments: Any) -> None:
@@ -48,7 +48,7 @@ class TfaasProtocol(SanicProtocol):
         self._lane: ExpressLane = self.app.ctx.express_lane
         self._in_flight: InFlight = self.app.ctx.in_flight
         self._door: Door = self.app.ctx.door
-        self._client, self._is_extra, self._lingering = ClientAddress(), False, False
+        self.client, self._is_extra, self._lingering = ClientAddress(), False, False
         self._asked: PlainRequest | None = None
         self._express_task: asyncio.Task[None] | Begun | None = None
         self._early = bytearray()
@@ -58,7 +58,7 @@ class TfaasProtocol(SanicProtocol):
         self._taking: Taking | None = None
 
     def connection_made(self, transport: Any) -> None:
-        self._client = client_of(transport)
+        self.client = client_of(transport)
         super().connection_made(transport)  # type: ignore[no-untyped-call]
         try:
             self._is_extra = self._door.enters(self)
@@ -81,7 +81,7 @@ class TfaasProtocol(SanicProtocol):
                 return
             data = self._gathered()
         rests = self.rests
-        request = self._lane.request(data, self._client) if rests else None
+        request = self._lane.request(data, self.client) if rests else None
         if self._is_extra and self.is_one_too_many:
             request = None  # Sanic's lane refuses what is not quick
         if request is None and rests and (self._gathers(data) or self._turns_away(data)):
@@ -216,7 +216,7 @@ class TfaasProtocol(SanicProtocol):
         if not self.app.ctx.foreign.is_foreign(data):
             return False
         transport: Any = self.transport
-        fault = self.app.ctx.foreign.answer(data, self._client.ip or "a client")
+        fault = self.app.ctx.foreign.answer(data, self.client.ip or "a client")
         if fault is not None:
             transport.write(answer_bytes(error_answer(fault), keep_alive=False))
         self.close()

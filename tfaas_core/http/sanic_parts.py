@@ -126,10 +126,10 @@ def close_behind_answer(request: SanicRequest) -> None:
         stream.keep_alive = False
 
 
-def is_one_too_many(request: SanicRequest) -> bool:
-    """Whether it came over a connection that is one more than there should be."""
+def connection_of(request: SanicRequest) -> Any:
+    """The protocol of the connection that it came over."""
     stream: Any = request.stream
-    return stream is not None and bool(stream.protocol.is_one_too_many)
+    return stream.protocol
 
 
 def say_no_more(request: SanicRequest) -> None:

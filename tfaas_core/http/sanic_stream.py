@@ -44,7 +44,8 @@ class StrictHttp(Http):
 
     def __init__(self, protocol: Any) -> None:
         super().__init__(protocol)  # type: ignore[no-untyped-call]
-        self._chunks = Chunks()
+        self._chunks: Chunks
+        """Set for a body of chunks."""
         self._arrival: Arrival | None = None
         # What Sanic itself waits by.
         self._receive_more = self._receive
