@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from tfaas_core.engine.shared.hello import HELLO_LIMIT_S
-from tfaas_core.system.links.breakage import Breakage
+from tfaas_core.system.links.breakage import breakage_of
 from tfaas_core.system.network.silence import end_when_silent
 
 _RECEIVE_BYTES = 1 << 18
@@ -73,7 +73,7 @@ class _Way:
         self._source, self._sink, self._tunnel = source, sink, tunnel
         self._loop = asyncio.get_running_loop()
         self._rest = memoryview(b"")
-        self._breakage = Breakage(source)
+        self._is_broken = breakage_of(source)
         self._looking: asyncio.TimerHandle | None = None
         self.is_over = False
         """Whether it passes on no more."""
@@ -121,7 +121,7 @@ class _Way:
         self._looking = self._loop.call_later(_LOOK_S, self._look, len(self._rest), idle_s)
 
     def _look(self, left_bytes: int, idle_s: float) -> None:
-        is_idle = len(self._rest) == left_bytes and self._breakage.is_there()
+        is_idle = len(self._rest) == left_bytes and bool(self._is_broken())
         if is_idle and idle_s + _LOOK_S >= STUCK_S:
             self._tunnel.close()
         else:
@@ -147,7 +147,7 @@ class _Way:
         """Whether there may be something to read of which the event loop does not tell."""
         if isinstance(self._source, ssl.SSLSocket) and self._source.pending():
             return True
-        return self._breakage.is_there()
+        return bool(self._is_broken())
 
 
 async def tls_over(

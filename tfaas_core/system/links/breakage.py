@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import select
 import socket
+from collections.abc import Callable
+from functools import partial
 
 
-class Breakage:
-    """Whether the other side of a socket is gone, or the connection was cut.
+def breakage_of(sock: socket.socket) -> Callable[[], list[tuple[int, int]]]:
+    """What gives, each time, nothing unless the other side is gone, or the connection was cut.
 
     uvloop tells whoever reads from a socket with an error of that once, and no more. So who reads a
-    part of what has come then looks here, and reads again without being told.
+    part of what has come then looks here, and reads again without being told. ``sock`` has to be
+    open.
     """
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._poll = select.poll()
-        self._poll.register(sock, 0)
-
-    def is_there(self) -> bool:
-        """Looks; ``sock`` has to be open."""
-        return self._poll.poll(0) != []
+    poll = select.poll()
+    poll.register(sock, 0)
+    return partial(poll.poll, 0)

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from tfaas_core.system.links.breakage import Breakage
+from tfaas_core.system.links.breakage import breakage_of
 from tfaas_core.system.links.inbox import Inbox, framed
 from tfaas_core.system.network.silence import end_when_silent
 
@@ -67,7 +67,7 @@ class Link(Generic[M]):
         peer: str,
     ) -> None:
         sock.setblocking(False)
-        self._sock, self._breakage = sock, Breakage(sock)
+        self._sock, self._is_broken = sock, breakage_of(sock)
         self._on_message = on_message
         self._on_close = on_close
         self._inbox: Inbox[M] = Inbox(messages, peer)
@@ -175,7 +175,7 @@ class Link(Generic[M]):
             return
         if not is_going_on:
             self._lost()
-        elif self._breakage.is_there():
+        elif self._is_broken():
             self._loop.call_soon(self.receive)
 
     def _tell(self, message: M, descriptors: list[int]) -> None:
