@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
 import msgspec
@@ -34,13 +34,14 @@ def following(steps: list[Step] | None) -> Iterator[None]:
         _followed.reset(token)
 
 
-@contextmanager
-def step(name: str) -> Iterator[None]:
+def step(name: str) -> AbstractContextManager[None]:
     """The block is a step of what is followed, if anything is, whatever becomes of it."""
     steps = _followed.get()
-    if steps is None:
-        yield
-        return
+    return nullcontext() if steps is None else _timed(name, steps)
+
+
+@contextmanager
+def _timed(name: str, steps: list[Step]) -> Iterator[None]:
     begin_s = time.monotonic()
     try:
         yield
