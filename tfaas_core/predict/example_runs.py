@@ -64,14 +64,13 @@ class ExampleRuns:
         self._codec = codecs.get(CODEC)
         self._max_rows = max_rows
 
-    async def prepare(
-        self, candidate: Candidate, params: Params, examples: Sequence[Example]
+    async def prepared_again(
+        self, loaded: Loaded, candidate: Candidate, params: Params, examples: Sequence[Example]
     ) -> Loaded:
-        """``Engine.prepare``, and once more if ``examples`` show another batch axis than it found.
+        """``loaded``, or another one if ``examples`` show another batch axis than it found.
 
-        ``params`` are the candidate's. Raises what ``Engine.prepare`` raises.
+        That is ``candidate``, whose ``params`` these are. Raises what ``Engine.prepare`` raises.
         """
-        loaded = await self._engine.prepare(candidate)
         is_given = params.batch.axis is not None
         if is_given or not any(_are_apart(example, loaded.signature) for example in examples):
             return loaded

@@ -168,7 +168,9 @@ async def _tried(
     lone: LoneEngine, candidate: Candidate, warmup: dict[str, Any] | None
 ) -> tuple[Loaded, ModelVersion]:
     params = Params.of(candidate.params)
-    loaded = await lone.runs.prepare(candidate, params, examples_in(warmup, params.document))
+    examples = examples_in(warmup, params.document)
+    loaded = await lone.engine.prepare(candidate)
+    loaded = await lone.runs.prepared_again(loaded, candidate, params, examples)
     check_features(params, loaded.signature)
     record = msgspec.structs.replace(record_of(candidate, loaded), warmup=warmup)
     await lone.runs.check(loaded.ticket, record, examples_to_run(record))

@@ -86,16 +86,19 @@ class Publisher:
         Returns it, served by all workers. Raises DoesNotFit, CannotServe and what storages raise;
         then nothing is stored or changed. It must not be cancelled: see Upload.
         """
-        engine, params = self._engine, package.params
+        engine, runs, params = self._engine, self._example_runs, package.params
         candidate = Candidate(claim.name, "", package.runtime, str(package.model), params.document)
         with step("load"):
-            loaded = await self._example_runs.prepare(candidate, params, package.examples)
+            loaded = await engine.prepare(candidate)
+            if package.examples:
+                loaded = await runs.prepared_again(loaded, candidate, params, package.examples)
         try:
             check_features(params, loaded.signature)
             record = _record(claim.name, package, loaded)
             if params.warmup is not WarmUpRuns.NONE:
                 with step("examples"):
-                    await self._example_runs.check(loaded.ticket, record, package.examples)
+                    if package.examples:
+                        await runs.check(loaded.ticket, record, package.examples)
             record = msgspec.structs.replace(record, version=number, created=self._next_moment())
             commit = self.storage.commit if self.quota is None else self.quota.commit
             with step("store"):

@@ -59,7 +59,6 @@ class Upload:
         self.staging = staging
         self._claimed: AbstractContextManager[Claim] | None = None
         self._claim: Claim | None = None
-        self._publishing: asyncio.Future[ModelVersion] | None = None
         self._is_stored = False
         self._number = 0
 
@@ -77,13 +76,7 @@ class Upload:
             with following(sender.steps):
                 yield upload
         finally:
-            await finished(upload._end())
-
-    async def _end(self) -> None:
-        if self._publishing is not None and not self._publishing.done():
-            # The client is gone: finish all the same, all or nothing.
-            await asyncio.wait([self._publishing])
-        await asyncio.to_thread(self._clean_up)
+            await finished(asyncio.to_thread(upload._clean_up))
 
     def _clean_up(self) -> None:
         if not self._is_stored:
@@ -146,12 +139,9 @@ class Upload:
 
         Its examples are run before it is stored. If no name was claimed, the bundle or the
         params tell it. Raises BadBody, DoesNotFit, CannotServe, TooLarge, Busy and what storages
-        raise; then nothing is stored or changed.
+        raise; then nothing is stored or changed. It is finished also if the client goes away.
         """
-        self._publishing = asyncio.ensure_future(self._publish(received))
-        # If the client is gone, nobody else looks at the error.
-        self._publishing.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(self._publishing)
+        return await finished(self._publish(received))
 
     async def _publish(self, received: Received) -> ModelVersion:
         publisher = self._publisher
