@@ -23,7 +23,7 @@ NAMED = f"{FAILED} opening the storage `breaking`"
 STORAGE = """
 import asyncio, multiprocessing, os, pathlib, sys
 from tfaas_core.hookspecs import hookimpl
-from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.fork_servers.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.in_worker.local_engine import LocalEngine
 from tfaas_core.engine.local import LocalEngineFactory, pool_settings

@@ -31,7 +31,7 @@ async def tfaas_lifespan(host):
 
 STARTS_FOR_LONG = """
 import asyncio, os, pathlib
-from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.fork_servers.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.local import LocalEngineFactory, pool_settings
 from tfaas_core.hookspecs import hookimpl

@@ -16,14 +16,14 @@ from tfaas_core.engine.base import (
     Supervisor,
     WorkerContext,
 )
-from tfaas_core.engine.in_parent.accelerations import Accelerations
+from tfaas_core.engine.in_parent.accelerating.accelerations import Accelerations
+from tfaas_core.engine.in_parent.accelerating.conversion_cache import ConversionCache
+from tfaas_core.engine.in_parent.accelerating.conversions import Conversions
 from tfaas_core.engine.in_parent.confinement import check_sandbox, confinement
-from tfaas_core.engine.in_parent.conversion_cache import ConversionCache
-from tfaas_core.engine.in_parent.conversions import Conversions
-from tfaas_core.engine.in_parent.fork_servers import ForkServers
-from tfaas_core.engine.in_parent.mode_cache import ModeCache
-from tfaas_core.engine.in_parent.mode_trials import ModeTrials
-from tfaas_core.engine.in_parent.modes import Modes
+from tfaas_core.engine.in_parent.fork_servers.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.modes.mode_cache import ModeCache
+from tfaas_core.engine.in_parent.modes.mode_trials import ModeTrials
+from tfaas_core.engine.in_parent.modes.modes import Modes
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.thread_starter import ThreadStarter

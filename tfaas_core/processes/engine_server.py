@@ -15,7 +15,7 @@ from tfaas_core.config import Config
 from tfaas_core.engine.in_door.door import DoorSettings, PoolDoor
 from tfaas_core.engine.in_door.session import ModelFiles
 from tfaas_core.engine.in_parent.confinement import check_sandbox, confinement
-from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.fork_servers.fork_servers import ForkServers
 from tfaas_core.engine.local import pool_of
 from tfaas_core.engine.remote import (
     REMOTE,

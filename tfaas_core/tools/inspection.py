@@ -16,7 +16,7 @@ import msgspec
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Candidate, EngineContext, Loaded
-from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.fork_servers.fork_servers import ForkServers
 from tfaas_core.errors import SEE_LOG, BadBody, TfaasError
 from tfaas_core.files.temporary_folder import temporary_folder
 from tfaas_core.models.examples import examples_in, examples_to_run

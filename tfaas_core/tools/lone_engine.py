@@ -13,7 +13,7 @@ import msgspec
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Candidate, Engine, EngineContext, Loaded, WorkerContext
-from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.fork_servers.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.local import LocalEngineFactory, modes_of, pool_settings
 from tfaas_core.models.model import ModelVersion

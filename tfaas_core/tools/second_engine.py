@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfaas_core.engine.base import Candidate, Loaded
-from tfaas_core.engine.in_parent.conversions import Conversions
+from tfaas_core.engine.in_parent.accelerating.conversions import Conversions
 from tfaas_core.engine.shared.acceleration import AccelerationOrder, packed_examples
 from tfaas_core.engine.shared.mode import USUAL, Mode, with_threads
 from tfaas_core.errors import TfaasError

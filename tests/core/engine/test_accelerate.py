@@ -15,8 +15,8 @@ import pytest
 from tests.core.engine.fast_runtime import OFF_BY, FastRuntime
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import EngineContext
-from tfaas_core.engine.in_parent import conversions
-from tfaas_core.engine.in_parent.conversions import Conversion, Conversions
+from tfaas_core.engine.in_parent.accelerating import conversions
+from tfaas_core.engine.in_parent.accelerating.conversions import Conversion, Conversions
 from tfaas_core.engine.in_parent.pool import NOT_LOADED
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.engine.shared.acceleration import AccelerationOrder

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.core.engine.moded import is_quick, moded, uploaded
-from tfaas_core.engine.in_parent import mode_trials
-from tfaas_core.engine.in_parent.other_load import OtherLoad
+from tfaas_core.engine.in_parent.modes import mode_trials
+from tfaas_core.engine.in_parent.modes.other_load import OtherLoad
 from tfaas_core.errors import Unavailable
 from tfaas_core.testing import forked
 from tfaas_core.testing.loops import in_event_loop

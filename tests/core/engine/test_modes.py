@@ -12,10 +12,11 @@ import pytest
 from tests.core.engine.moded import is_quick, moded, uploaded
 from tests.core.engine.moded_runtime import ModedRuntime
 from tfaas_core.engine.base import Candidate
-from tfaas_core.engine.in_parent import fork_servers, mode_trials
-from tfaas_core.engine.in_parent.mode_cache import ModeCache
-from tfaas_core.engine.in_parent.mode_trials import Fits, ModeTrials
-from tfaas_core.engine.in_parent.modes import Modes
+from tfaas_core.engine.in_parent.fork_servers import fork_servers
+from tfaas_core.engine.in_parent.modes import mode_trials
+from tfaas_core.engine.in_parent.modes.mode_cache import ModeCache
+from tfaas_core.engine.in_parent.modes.mode_trials import Fits, ModeTrials
+from tfaas_core.engine.in_parent.modes.modes import Modes
 from tfaas_core.engine.shared.mode import Mode
 from tfaas_core.errors import CannotServe, ConfigError
 from tfaas_core.models.model import ModelVersion

@@ -10,7 +10,7 @@ import msgspec
 
 from tfaas_core.engine.in_parent.memory_room import MemoryRoom
 from tfaas_core.engine.in_parent.model_processes import ModelProcesses
-from tfaas_core.engine.in_parent.modes import Modes
+from tfaas_core.engine.in_parent.modes.modes import Modes
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from tfaas_core.engine.base import Supervisor
-from tfaas_core.engine.in_parent.accelerations import Accelerations
+from tfaas_core.engine.in_parent.accelerating.accelerations import Accelerations
 from tfaas_core.engine.in_parent.far_use import FarUse
 from tfaas_core.engine.in_parent.fleet import Fleet
 from tfaas_core.engine.in_parent.hand_over import HandOver

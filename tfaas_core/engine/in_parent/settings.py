@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tfaas_core.engine.base import Candidate
-from tfaas_core.engine.in_parent.modes import Modes
+from tfaas_core.engine.in_parent.modes.modes import Modes
 from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.models.instances import Instances
 from tfaas_core.models.params import Params

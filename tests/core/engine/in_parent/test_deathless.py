@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.core.engine.engines import engine, healed, upload_and_find
-from tfaas_core.engine.in_parent.fork_server_process import ForkedProcess
+from tfaas_core.engine.in_parent.fork_servers.fork_server_process import ForkedProcess
 from tfaas_core.testing.engine_harness import is_sum, rows_of
 from tfaas_core.testing.forked import is_alive
 from tfaas_core.testing.loops import in_event_loop

@@ -16,7 +16,7 @@ from tfaas_core.engine.in_door.door import DoorSettings, PoolDoor
 from tfaas_core.engine.in_door.session import ModelFiles
 from tfaas_core.engine.in_front.dialling import FarDoor
 from tfaas_core.engine.in_front.remote_engine import RemoteEngine
-from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.fork_servers.fork_servers import ForkServers
 from tfaas_core.engine.local import pool_of
 from tfaas_core.engine.shared.door_tls import CallerTls, HostTls
 from tfaas_core.models.model import ModelVersion

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tfaas_core.engine.in_parent.mode_cache import ModeCache
+from tfaas_core.engine.in_parent.modes.mode_cache import ModeCache
 from tfaas_core.engine.shared.mode import Mode
 
 MODE = Mode("quick", 2, "it is quick", 0, lasts=True)

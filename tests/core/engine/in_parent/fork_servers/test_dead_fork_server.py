@@ -59,7 +59,9 @@ async def test_a_stopped_fork_server_is_replaced_once_a_start_takes_too_long(
         server = fork_server()
         assert server is not None
         server.suspend()
-        monkeypatch.setattr("tfaas_core.engine.in_parent.fork_server.FORK_LIMIT_S", 1.0)
+        monkeypatch.setattr(
+            "tfaas_core.engine.in_parent.fork_servers.fork_server.FORK_LIMIT_S", 1.0
+        )
         version = await asyncio.wait_for(harness.worker.upload("two", "sum"), 30)
         assert is_sum(await harness.worker.run(version, rows_of(3)), rows_of(3))
         await eventually(lambda: not is_alive(server), "the stopped one is gone")
@@ -81,7 +83,9 @@ async def test_what_a_model_says_is_heard_after_its_fork_server_was_replaced(
         server = fork_server()
         assert server is not None
         server.suspend()
-        monkeypatch.setattr("tfaas_core.engine.in_parent.fork_server.FORK_LIMIT_S", 1.0)
+        monkeypatch.setattr(
+            "tfaas_core.engine.in_parent.fork_servers.fork_server.FORK_LIMIT_S", 1.0
+        )
         await asyncio.wait_for(harness.worker.upload("two", "sum"), 30)
         asked = asyncio.create_task(harness.worker.run(talking, rows_of(TRIGGER)))
         await eventually(is_heard, "the model is heard")

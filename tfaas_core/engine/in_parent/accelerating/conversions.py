@@ -11,7 +11,7 @@ from functools import partial
 import msgspec
 
 from tfaas_core.engine.in_model_process.accelerating.converting import convert_and_try
-from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.fork_servers.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.starter import ProcessHandle
 from tfaas_core.engine.shared.acceleration import HEAD_BYTES, Acceleration, AccelerationOrder
 from tfaas_core.engine.shared.mode import USUAL

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from tests.core.engine.in_parent.preloaded import say_whether_ours_is_there
-from tests.core.engine.in_parent.test_fork_servers import running
+from tests.core.engine.in_parent.fork_servers.preloaded import say_whether_ours_is_there
+from tests.core.engine.in_parent.fork_servers.test_fork_servers import running
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import FakeRuntime
 

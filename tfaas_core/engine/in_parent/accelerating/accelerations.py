@@ -10,9 +10,12 @@ from hashlib import sha256
 
 import msgspec
 
+from tfaas_core.engine.in_parent.accelerating.conversion_cache import (
+    CachedConversion,
+    ConversionCache,
+)
+from tfaas_core.engine.in_parent.accelerating.conversions import Conversions
 from tfaas_core.engine.in_parent.cache_entry import entry_name
-from tfaas_core.engine.in_parent.conversion_cache import CachedConversion, ConversionCache
-from tfaas_core.engine.in_parent.conversions import Conversions
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.shared.acceleration import Acceleration, AccelerationOrder
 from tfaas_core.engine.shared.acceleration_messages import Accelerate, Switch

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tfaas_core.engine.in_parent import other_load
-from tfaas_core.engine.in_parent.other_load import OtherLoad
+from tfaas_core.engine.in_parent.modes import other_load
+from tfaas_core.engine.in_parent.modes.other_load import OtherLoad
 from tfaas_core.system.resources.idle_cores import IdleCores
 from tfaas_core.system.resources.thread_times import Moment, moment_of
 from tfaas_core.testing.waiting import until

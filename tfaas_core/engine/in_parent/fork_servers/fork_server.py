@@ -15,8 +15,11 @@ from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.in_fork_server.process import Work
 from tfaas_core.engine.in_model_process import process as model_process
 from tfaas_core.engine.in_parent.confinement import environment_of
-from tfaas_core.engine.in_parent.fork_server_process import ForkServerProcess, NeverReadyError
-from tfaas_core.engine.in_parent.preloads import preloads
+from tfaas_core.engine.in_parent.fork_servers.fork_server_process import (
+    ForkServerProcess,
+    NeverReadyError,
+)
+from tfaas_core.engine.in_parent.fork_servers.preloads import preloads
 from tfaas_core.engine.in_parent.starter import ProcessHandle
 from tfaas_core.engine.shared.forks import Orders
 from tfaas_core.errors import Unavailable

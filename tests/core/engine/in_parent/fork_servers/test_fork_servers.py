@@ -16,8 +16,8 @@ import pytest
 
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import EngineContext
-from tfaas_core.engine.in_parent.fork_server_process import ForkServerProcess, NeverReadyError
-from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.fork_servers import fork_server, fork_server_process
+from tfaas_core.engine.in_parent.fork_servers.fork_servers import ForkServers
 from tfaas_core.engine.shared.forks import Orders
 from tfaas_core.errors import StorageUnavailable, Unavailable
 from tfaas_core.runtime import Runtime
@@ -162,11 +162,11 @@ async def test_the_last_words_of_a_fork_server_are_heard_after_its_end(write: Wr
     bad = {"bad": preloading("tfaas_preloaded")}
     lifeline = Lifeline()
     orders = Orders(("tfaas_preloaded",), pickle.dumps(bad), "warning", "text")
-    process = ForkServerProcess(orders, lifeline, lambda: None)
+    process = fork_server_process.ForkServerProcess(orders, lifeline, lambda: None)
     # The event loop stands still, so what the process says waits in its socket.
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     assert not process.end_where_it_hangs(60, 60)
-    with pytest.raises(NeverReadyError, match="raises ValueError: no luck"):
+    with pytest.raises(fork_server_process.NeverReadyError, match="raises ValueError: no luck"):
         await process.ready
     lifeline.close()
 
@@ -200,7 +200,7 @@ async def test_an_import_that_hangs_is_given_up(
     write("import time\ntime.sleep(3600)")
     async with running(good=FakeRuntime(), bad=preloading("tfaas_preloaded")) as servers:
         await started(servers, "good")
-        monkeypatch.setattr("tfaas_core.engine.in_parent.fork_server.PRELOAD_LIMIT_S", 0.5)
+        monkeypatch.setattr(fork_server, "PRELOAD_LIMIT_S", 0.5)
         with pytest.raises(Unavailable, match=r"takes longer than 0\.5 s"):
             await started(servers, "bad")
         await started(servers, "good")
@@ -218,9 +218,8 @@ async def test_an_import_that_gets_no_core_is_waited_for(
 
     there = tmp_path / "there"
     write(f"import os, time\nwhile not os.path.exists({str(there)!r}):\n    time.sleep(0.01)")
-    module = "tfaas_core.engine.in_parent"
-    monkeypatch.setattr(f"{module}.fork_server.PRELOAD_LIMIT_S", 0.0)
-    monkeypatch.setattr(f"{module}.fork_server_process.starved_s", starved_s)
+    monkeypatch.setattr(fork_server, "PRELOAD_LIMIT_S", 0.0)
+    monkeypatch.setattr(fork_server_process, "starved_s", starved_s)
     async with running(late=preloading("tfaas_preloaded")) as servers:
         starting = asyncio.create_task(started(servers, "late"))
         await eventually(lambda: len(asked) > 5, "it would have been given up")
@@ -249,7 +248,7 @@ async def test_a_runtime_that_cannot_be_pickled_is_named(lock: object) -> None:
 async def test_what_could_not_be_preloaded_is_tried_again(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tfaas_core.engine.in_parent.fork_server.FIRST_RETRY_S", 0.05)
+    monkeypatch.setattr(fork_server, "FIRST_RETRY_S", 0.05)
     write("raise ValueError('no luck')")
     async with running(bad=preloading("tfaas_preloaded")) as servers:
         with pytest.raises(Unavailable):

@@ -11,8 +11,8 @@ import pytest
 
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import EngineContext
-from tfaas_core.engine.in_parent.fork_server_process import ForkedProcess
-from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.fork_servers.fork_server_process import ForkedProcess
+from tfaas_core.engine.in_parent.fork_servers.fork_servers import ForkServers
 from tfaas_core.system.links.link import Link
 from tfaas_core.testing.forked import is_alive
 from tfaas_core.testing.loops import in_event_loop

@@ -9,10 +9,10 @@ from pathlib import Path
 from tests.core.engine.fast_runtime import FastRuntime, OddAccelerator
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import Candidate, EngineContext, Loaded
-from tfaas_core.engine.in_parent.accelerations import Accelerations
-from tfaas_core.engine.in_parent.conversion_cache import ConversionCache
-from tfaas_core.engine.in_parent.conversions import Conversions
-from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.accelerating.accelerations import Accelerations
+from tfaas_core.engine.in_parent.accelerating.conversion_cache import ConversionCache
+from tfaas_core.engine.in_parent.accelerating.conversions import Conversions
+from tfaas_core.engine.in_parent.fork_servers.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.shared.acceleration import AccelerationOrder
 from tfaas_core.engine.shared.acceleration_messages import Accelerate

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Mapping
 
 from tfaas_core.engine.base import Candidate
-from tfaas_core.engine.in_parent.mode_cache import ModeCache
-from tfaas_core.engine.in_parent.mode_trials import Fits, ModeTrials, fits_always
+from tfaas_core.engine.in_parent.modes.mode_cache import ModeCache
+from tfaas_core.engine.in_parent.modes.mode_trials import Fits, ModeTrials, fits_always
 from tfaas_core.engine.shared.mode import AUTO, USUAL, Mode, unmeasured
 from tfaas_core.errors import CannotServe
 from tfaas_core.models.params import Params

@@ -14,7 +14,7 @@ from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.in_fork_server.process import Work
 from tfaas_core.engine.in_model_process import process as model_process
 from tfaas_core.engine.in_parent.confinement import cell_of
-from tfaas_core.engine.in_parent.fork_server import ForkServer
+from tfaas_core.engine.in_parent.fork_servers.fork_server import ForkServer
 from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
 from tfaas_core.engine.shared.mode import USUAL
 from tfaas_core.runtime import Runtime

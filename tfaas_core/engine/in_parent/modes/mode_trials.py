@@ -14,8 +14,8 @@ import msgspec
 
 from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_model_process.mode_trial import try_mode
-from tfaas_core.engine.in_parent.fork_servers import ForkServers
-from tfaas_core.engine.in_parent.other_load import OtherLoad
+from tfaas_core.engine.in_parent.fork_servers.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.modes.other_load import OtherLoad
 from tfaas_core.engine.shared.acceleration import HEAD_BYTES, Speed
 from tfaas_core.engine.shared.mode import (
     MOST_REASON,

@@ -15,7 +15,7 @@ from functools import partial
 import msgspec
 
 from tfaas_core.engine.in_fork_server.process import Work
-from tfaas_core.engine.in_parent.fork_server_launch import launched
+from tfaas_core.engine.in_parent.fork_servers.fork_server_launch import launched
 from tfaas_core.engine.in_parent.starter import ProcessHandle
 from tfaas_core.engine.shared.forks import (
     CannotFork,

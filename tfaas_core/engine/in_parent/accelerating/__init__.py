@@ -1,0 +1,1 @@
+"""Accelerators: which models they run faster, found out beside serving."""

@@ -1,0 +1,1 @@
+"""The fork servers, as the parent sees them: started, asked, replaced."""

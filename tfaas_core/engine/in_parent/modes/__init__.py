@@ -1,0 +1,1 @@
+"""Modes: which of its runtime's a model is fastest in."""
