@@ -7,16 +7,14 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import msgspec
 
 from tfaas_core.errors import BadBody, TooLarge
-from tfaas_core.files.archives import Archive, archive_at
+from tfaas_core.files.archives import START_BYTES, Archive, archive_of
 from tfaas_core.storage import disk_error
 from tfaas_core.uploads.multipart import Event, PartHead, Splitter
-
-T = TypeVar("T")
 
 MAX_FIELD_BYTES = 64 * 1024
 """Of a text field, which is kept in memory."""
@@ -232,6 +230,7 @@ class _File:
         self._batch_bytes = 0
         self._size_bytes = 0
         self._sha256 = hashlib.sha256()
+        self._archive: Archive | None = None
         self._exists = False
 
     async def write(self, data: bytes) -> None:
@@ -241,13 +240,10 @@ class _File:
             await _in_thread(self._store)
 
     async def finish(self) -> FormFile:
-        return await _in_thread(self._finished)
-
-    def _finished(self) -> FormFile:
         if self._batch or not self._exists:
-            self._store()
-        sha256, archive = self._sha256.hexdigest(), archive_at(self._path)
-        return FormFile(self._path, self._filename, self._size_bytes, sha256, archive)
+            await _in_thread(self._store)
+        said = self._filename, self._size_bytes, self._sha256.hexdigest(), self._archive
+        return FormFile(self._path, *said)
 
     def _store(self) -> None:
         # Opened anew each time, so that nothing is left open whatever ends the upload.
@@ -260,6 +256,8 @@ class _File:
             raise disk_error(doing, self._path.parent, error) from error
         for data in self._batch:
             self._sha256.update(data)
+        if not self._exists:
+            self._archive = archive_of(b"".join(self._batch)[:START_BYTES])
         self._exists = True
         self._size_bytes += self._batch_bytes
         self._batch, self._batch_bytes = [], 0
@@ -269,11 +267,11 @@ def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
+async def _in_thread(work: Callable[[], None]) -> None:
     """Runs ``work`` in a thread and waits for its end, also when cancelled."""
     job = asyncio.get_running_loop().run_in_executor(None, work)
     try:
-        return await asyncio.shield(job)
+        await asyncio.shield(job)
     except asyncio.CancelledError:
         await asyncio.gather(job, return_exceptions=True)
         raise

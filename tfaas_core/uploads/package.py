@@ -114,7 +114,7 @@ def _package(
     size_bytes, checksum = _measured(model.path, model)
     lines = () if labels is None else read_labels(labels.path, labels.filename)
     warmup = None if examples is None else read_warmup(examples.path)
-    said = examples_in(warmup, params.document)
+    carried = examples_in(warmup, params.document)
     runtime, model_file = runtimes.record_of(model.path, file_name, params.runtime)
     return Package(
         name=name,
@@ -127,7 +127,7 @@ def _package(
         size_bytes=size_bytes,
         checksum=checksum,
         warmup=warmup,
-        examples=said,
+        examples=carried,
     )
 
 
@@ -214,7 +214,7 @@ def _from_base64(file: FormFile, has_room: HasRoom) -> FormFile:
                 rest = text[whole:]
             decoded.write(_decoded(rest))
         target.rename(file.path)
-    return FormFile(file.path, file.filename, -1, "", archive_at(file.path))
+        return FormFile(file.path, file.filename, -1, "", archive_at(file.path))
 
 
 def _decoded(text: bytes) -> bytes:

@@ -141,7 +141,10 @@ class Upload:
         params tell it. Raises BadBody, DoesNotFit, CannotServe, TooLarge, Busy and what storages
         raise; then nothing is stored or changed. It is finished also if the client goes away.
         """
-        return await finished(self._publish(received))
+        publishing = asyncio.ensure_future(self._publish(received))
+        # If the client is gone, nobody else looks at the error.
+        publishing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await finished(publishing)
 
     async def _publish(self, received: Received) -> ModelVersion:
         publisher = self._publisher

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import os
 import stat
@@ -22,6 +23,7 @@ from tests.core.uploads.forms import (
 from tfaas_core.errors import (
     Busy,
 )
+from tfaas_core.files.archives import GZIP, ZIP, Archive
 from tfaas_core.testing.tries import tries
 from tfaas_core.uploads.form import (
     Form,
@@ -92,6 +94,18 @@ def test_files_longer_than_a_batch_are_whole(reader: Reader) -> None:
     assert file.path.read_bytes() == content
     assert file.sha256 == hashlib.sha256(content).hexdigest()
     assert file.size_bytes == len(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "archive"),
+    [(gzip.compress(b"a model"), GZIP), (b"PK\x03\x04", ZIP), (b"a model", None), (b"", None)],
+)
+def test_an_archive_is_told_by_its_first_bytes_however_they_come(
+    reader: Reader, content: bytes, archive: Archive | None
+) -> None:
+    sent = body(part('name="model"; filename="m"', content))
+    assert reader(sent).files["model"].archive == archive
+    assert reader(*(sent[i : i + 1] for i in range(len(sent)))).files["model"].archive == archive
 
 
 def test_what_stood_in_a_file_before_is_replaced(reader: Reader) -> None:

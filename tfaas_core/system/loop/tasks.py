@@ -56,10 +56,7 @@ async def taken(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
 
 
 async def finished(work: Awaitable[T]) -> T:
-    """Waits for ``work`` to end, even if the waiting task is cancelled meanwhile, even twice.
-
-    Then nobody looks at what it gives or raises.
-    """
+    """Waits for ``work`` to end, even if the waiting task is cancelled meanwhile, even twice."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -68,7 +65,5 @@ async def finished(work: Awaitable[T]) -> T:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        if not task.cancelled():
-            task.exception()  # or asyncio would log it
         raise cancelled
     return task.result()

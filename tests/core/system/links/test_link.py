@@ -174,6 +174,7 @@ class TestLink:
 
     @in_event_loop
     async def test_a_link_may_be_closed_by_a_message(self) -> None:
+        before = open_files()
         ours, theirs = socket.socketpair()
         received = []
 
@@ -187,6 +188,7 @@ class TestLink:
         other.send(Parcel(1, labels=[1]), Parcel(2, labels=[2]))
         await other.until_closed()
         assert received == [Parcel(1, labels=[1])]
+        assert open_files() == before  # those of the message behind it are closed, too
 
     @in_event_loop
     async def test_no_descriptor_is_left_open_whatever_is_sent_and_not_received(self) -> None:
