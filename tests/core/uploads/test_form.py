@@ -99,6 +99,7 @@ def test_files_longer_than_a_batch_are_whole(reader: Reader) -> None:
 @pytest.mark.parametrize(
     ("content", "archive"),
     [(gzip.compress(b"a model"), GZIP), (b"PK\x03\x04", ZIP), (b"a model", None), (b"", None)],
+    ids=["gzip", "zip", "none", "empty"],
 )
 def test_an_archive_is_told_by_its_first_bytes_however_they_come(
     reader: Reader, content: bytes, archive: Archive | None
