@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from tfaas_core.testing.forked import children_named, fork_servers, model_proces
 
 STOP_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 120.0
+_LAST_LINES = 100
 
 
 class RunningServer:
@@ -111,6 +113,9 @@ def running_server(
         server = RunningServer(process, _start_line(process, log), log)
         with server.http:
             yield server
+    except BaseException as error:
+        error.add_note(f"The server's log:\n{_end_of(log)}")
+        raise
     finally:
         if process.poll() is None:
             process.terminate()
@@ -126,8 +131,14 @@ def _start_line(process: subprocess.Popen[str], log: Path) -> str:
     """Waits for the line that tells the addresses, which comes when the server serves."""
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert "://" in line, f"the server did not start: {line}{log.read_text()}"
+    assert "://" in line, f"the server did not start: {line}"
     return line
+
+
+def _end_of(log: Path) -> str:
+    """Its last lines, which pytest prints below what was raised: the folder may not stay."""
+    with log.open(errors="replace") as lines:
+        return "".join(deque(lines, _LAST_LINES))
 
 
 def _first_url(line: str) -> str:
