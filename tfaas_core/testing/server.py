@@ -111,11 +111,8 @@ def running_server(
         )
     try:
         server = RunningServer(process, _start_line(process, log), log)
-        with server.http:
+        with server.http, _told_with(log):
             yield server
-    except BaseException as error:
-        error.add_note(f"The server's log:\n{_end_of(log)}")
-        raise
     finally:
         if process.poll() is None:
             process.terminate()
@@ -131,14 +128,20 @@ def _start_line(process: subprocess.Popen[str], log: Path) -> str:
     """Waits for the line that tells the addresses, which comes when the server serves."""
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert "://" in line, f"the server did not start: {line}"
+    assert "://" in line, f"the server did not start: {line}{log.read_text()}"
     return line
 
 
-def _end_of(log: Path) -> str:
-    """Its last lines, which pytest prints below what was raised: the folder may not stay."""
-    with log.open(errors="replace") as lines:
-        return "".join(deque(lines, _LAST_LINES))
+@contextmanager
+def _told_with(log: Path) -> Iterator[None]:
+    """Has pytest print the log's last lines below what is raised: the folder may not stay."""
+    try:
+        yield
+    except BaseException as error:
+        with log.open(errors="replace") as lines:
+            end = "".join(deque(lines, _LAST_LINES))
+        error.add_note(f"The server's log:\n{end}")
+        raise
 
 
 def _first_url(line: str) -> str:
