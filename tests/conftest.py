@@ -13,10 +13,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.plugin_site import write_plugin
+from tests.zygote import Zygote, forking
 from tfaas_core.system.resources.collecting import lasting
 from tfaas_core.testing.postgresql import ADDRESS, PostgresqlServer, running_postgresql
 
 InstallPlugin = Callable[..., Path]
+
+ZYGOTE = pytest.StashKey[Zygote]()
 
 # How long an example takes says more of what else the machine does.
 settings.register_profile(
@@ -96,6 +99,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = {Path(__file__).parent / file: place for place, file in enumerate(SLOW_FIRST)}
     assert all(path.exists() for path in slow), "SLOW_FIRST names a file that is not there"
     items.sort(key=lambda item: slow.get(item.path, len(slow)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    session.stash[ZYGOTE] = zygote = Zygote()
+    with forking(zygote):
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # Before fixtures, of which those of a module come before those of a test.
+    is_fresh = item.get_closest_marker("fresh_python") is not None
+    item.session.stash[ZYGOTE].is_wanted = not is_fresh
 
 
 @pytest.fixture

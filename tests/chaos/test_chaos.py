@@ -50,6 +50,8 @@ def test_each_kind_of_fault_is_there() -> None:
     assert list(STEPS) == list(STORAGES)
 
 
+# Its processes are found by the variables that they were started with.
+@pytest.mark.fresh_python
 @pytest.mark.parametrize("storage", STORAGES)
 def test_nothing_is_lost_or_wrong_or_left_and_all_recovers(storage: str, tmp_path: Path) -> None:
     target = Target(storage, tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tfaas_core.testing.clients import fake_server
 
@@ -37,3 +38,12 @@ def test_what_exceeds_a_limit_is_refused_and_the_key_is_named(tmp_path: Path) ->
         assert "limits.max_upload_bytes" in upload.json()["error"]
         assert server.names() == []
         assert list((tmp_path / "models").glob(".staging/*")) == []
+
+
+def test_what_is_raised_while_it_runs_comes_with_its_log(tmp_path: Path) -> None:
+    running = fake_server(tmp_path, "server.workers=1")
+    with pytest.raises(AssertionError) as raised, running as server:
+        assert server.upload("vk", b"sum").status_code == 422
+    (note,) = raised.value.__notes__
+    assert note.startswith("The server's log:\n")
+    assert "uploaded vk version=1" in note

@@ -30,6 +30,8 @@ def family(mark: str) -> list[psutil.Process]:
     return found
 
 
+# The kernel shows the variables that a process was started with, which a fork has not been.
+@pytest.mark.fresh_python
 @pytest.mark.parametrize("members", range(1, FAMILY + 1))
 def test_nothing_is_left_of_a_start_that_was_killed(tmp_path: Path, members: int) -> None:
     mark = f"{os.getpid()}-{members}"

@@ -20,7 +20,8 @@ from tfaas_core.testing.waiting import until
 
 _PLUGIN = "from tests.server.hostile_codec import tfaas_register_codecs\n"
 
-pytestmark = needs_all
+# The kernel shows the variables that a process was started with, which a fork has not been.
+pytestmark = [needs_all, pytest.mark.fresh_python]
 
 
 @contextmanager

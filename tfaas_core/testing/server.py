@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from tfaas_core.testing.forked import fork_servers, http_workers, model_processe
 
 STOP_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 120.0
+_LAST_LINES = 100
 
 
 class RunningServer:
@@ -110,7 +112,7 @@ def running_server(
         )
     try:
         server = RunningServer(process, _start_line(process, log), log)
-        with server.http:
+        with server.http, _told_with(log):
             yield server
     finally:
         if process.poll() is None:
@@ -129,6 +131,18 @@ def _start_line(process: subprocess.Popen[str], log: Path) -> str:
     line = process.stdout.readline()
     assert "://" in line, f"the server did not start: {line}{log.read_text()}"
     return line
+
+
+@contextmanager
+def _told_with(log: Path) -> Iterator[None]:
+    """Has pytest print the log's last lines below what is raised: the folder may not stay."""
+    try:
+        yield
+    except BaseException as error:
+        with log.open(errors="replace") as lines:
+            end = "".join(deque(lines, _LAST_LINES))
+        error.add_note(f"The server's log:\n{end}")
+        raise
 
 
 def _first_url(line: str) -> str:
