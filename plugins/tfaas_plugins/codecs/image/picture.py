@@ -17,9 +17,10 @@ from PIL.Image import Transpose
 
 from tfaas_core.errors import BadBody, DoesNotFit, Unavailable
 from tfaas_plugins.codecs.image.jpeg_scans import scans_of
+from tfaas_plugins.codecs.image.jpeg_values import JpegValues, Values, jpeg_values
 from tfaas_plugins.codecs.image.picture_form import SentImage
 from tfaas_plugins.codecs.image.png_chunks import without_texts
-from tfaas_plugins.codecs.image.resizing import Box, resized
+from tfaas_plugins.codecs.image.resizing import Box, smaller
 from tfaas_plugins.codecs.image.usual_png import UsualPng, usual_png
 
 Mode: TypeAlias = Literal["L", "RGB", "RGBA"]
@@ -144,9 +145,13 @@ def show(data: bytes | memoryview, format: Format, mode: Mode, least: int | None
         width, height = image.size
         size = None if least is None else (least, least)
         draft = image.draft("L" if mode == "L" else None, size)
-        image.load()
+        flat: Image.Image | JpegValues | None = None
+        if format == "JPEG" and image.size == (width, height):
+            flat = jpeg_values(data, image, mode)
+        if flat is None:
+            image.load()
+            flat = _converted(image, mode)
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-        flat = _converted(image, mode)
     box = draft[1] if draft else (0, 0, *image.size)
     return Shown(flat, box, turn, width, height)
 
@@ -164,7 +169,7 @@ class Shown:
 
     def __init__(
         self,
-        image: Image.Image,
+        image: Image.Image | JpegValues,
         box: Box,
         turn: Transpose | None,
         width: int,
@@ -183,14 +188,29 @@ class Shown:
         ``resample``, one of Pillow's ways, may be None if that is its own size.
         """
         size = (height, width) if self._is_swapped else (width, height)
-        image = self._image
+        image, values = self._image, None
         if image.size != size:
-            image = resized(image, size, resample, self._box)
+            values = smaller(image, size, resample, self._box)
+        elif isinstance(image, JpegValues):
+            values = image.values
+        if values is None or self._turn is not None:
+            values = self._by_pillow(values, size, resample)
+        shape = (height, width) if image.mode == "L" else (height, width, -1)
+        return np.frombuffer(values, np.uint8).reshape(shape)
+
+    def _by_pillow(self, values: Values | None, size: tuple[int, int], way: int | None) -> bytes:
+        """Turned; ``values`` are those of this ``size``, if there are any yet."""
+        image = self._image
+        if values is not None:
+            image = Image.frombytes(image.mode, size, values)
+        elif isinstance(image, JpegValues):
+            image = image.image()
+        if image.size != size:
+            image = image.resize(size, way, self._box)
         if self._turn is not None:
             image = image.transpose(self._turn)
         # numpy.asarray would ask for the same bytes, by more steps.
-        values = np.frombuffer(image.tobytes(), np.uint8)
-        return values.reshape((height, width) if image.mode == "L" else (height, width, -1))
+        return image.tobytes()
 
 
 def _neither(sent: SentImage) -> BadBody:

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 from PIL.Image import Image, Resampling, frombytes
 
+from tfaas_plugins.codecs.image.jpeg_values import JpegValues
+
 try:
     from cykooz_resizer import (
         CropBox,
@@ -32,16 +34,26 @@ _SMALLEST_PIXELS = 1 << 12
 
 def resized(image: Image, size: tuple[int, int], resample: int | None, box: Box) -> Image:
     """As Pillow's ``resize``. Values of grey and RGB that get smaller may differ by 1 of 255."""
+    values = smaller(image, size, resample, box)
+    if values is None:
+        return image.resize(size, resample, box)
+    return frombytes(image.mode, size, values)
+
+
+def smaller(
+    image: Image | JpegValues, size: tuple[int, int], resample: int | None, box: Box
+) -> bytes | None:
+    """The values of ``image``, resized like that; None: that is left to Pillow."""
     left, upper, right, lower = box
     pixels = _PIXELS.get(image.mode)
     is_smaller = size[0] <= right - left and size[1] <= lower - upper
-    is_large = image.width * image.height >= _SMALLEST_PIXELS
+    is_large = image.size[0] * image.size[1] >= _SMALLEST_PIXELS
     if pixels is None or resample != Resampling.BILINEAR or not (is_smaller and is_large):
-        return image.resize(size, resample, box)
+        return None
     # By values of both: what a picture of Pillow's is like in memory may change.
     source = ImageData(*image.size, pixels, image.tobytes())
     target = ImageData(*size, pixels)
     crop = CropBox(left, upper, right - left, lower - upper)
     # Threads cannot share one.
     Resizer().resize(source, target, ResizeOptions(_BILINEAR, use_alpha=False, crop_box=crop))
-    return frombytes(image.mode, size, target.get_buffer())
+    return bytes(target.get_buffer())
