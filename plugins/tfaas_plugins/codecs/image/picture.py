@@ -21,6 +21,7 @@ from tfaas_plugins.codecs.image.jpeg_values import JpegValues, Values, jpeg_valu
 from tfaas_plugins.codecs.image.picture_form import SentImage
 from tfaas_plugins.codecs.image.png_chunks import without_texts
 from tfaas_plugins.codecs.image.resizing import Box, smaller
+from tfaas_plugins.codecs.image.usual_jpeg import usual_jpeg
 from tfaas_plugins.codecs.image.usual_png import UsualPng, usual_png
 
 Mode: TypeAlias = Literal["L", "RGB", "RGBA"]
@@ -95,6 +96,8 @@ class Picture(msgspec.Struct, frozen=True):
             data = without_texts(data, sent.place)
             if data is not sent.data and (usual := cls.usual_of(sent, data)) is not None:
                 return usual
+        elif (size := usual_jpeg(data)) is not None:
+            return cls(sent, format, data, *size)
         else:
             scans = max(1, scans_of(data, sent.place))
         with told_of(sent.place, format), _reading():
