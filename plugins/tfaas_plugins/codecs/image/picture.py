@@ -191,7 +191,8 @@ class Shown:
         ``resample``, one of Pillow's ways, may be None if that is its own size.
         """
         size = (height, width) if self._is_swapped else (width, height)
-        image, values = self._image, None
+        image = self._image
+        values: Values | None = None
         if image.size != size:
             values = smaller(image, size, resample, self._box)
         elif isinstance(image, JpegValues):

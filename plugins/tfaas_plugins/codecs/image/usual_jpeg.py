@@ -27,7 +27,7 @@ _OTHERS = frozenset((*range(0xE0, 0xF0), 0xC4, 0xDB, 0xDD, 0xFE))
 
 _MOST_SEGMENTS = 16
 _STEP_BYTES = 1 << 18
-"""As far as is searched before other threads may run; Python itself would search several times as long."""
+"""As far as is searched before other threads may run. Python's own search takes longer."""
 
 
 def usual_jpeg(data: bytes) -> tuple[int, int] | None:
