@@ -35,8 +35,8 @@ from benchmarks.turns import Turns, turns_of
 _MODULE = "benchmarks.modes"
 _NETWORKS = ("MobileNetV2", "ResNet50")
 _SHAPE = (1, 224, 224, 3)
-SMALL = "small"
-"""One more: as small as one that tells digits apart."""
+LIGHT, SMALL = "light", "small"
+"""Two more: a layer over every 32nd pixel, and as small as one that tells digits apart."""
 
 _CLIENTS = (1, 8)
 _ROUNDS, _CALLS = 5, 10
@@ -174,24 +174,21 @@ def _write(folder: str, names: Sequence[str]) -> None:
     import keras  # type: ignore[import-untyped]
 
     for name in names:
-        network = (
-            _small(keras) if name == SMALL else getattr(keras.applications, name)(weights=None)
-        )
+        network = _network(keras, name)
         network.export(os.path.join(folder, name), verbose=False)
 
 
-def _small(keras: Any) -> Any:
+def _network(keras: Any, name: str) -> Any:
     layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input(_SHAPE[1:]),
-            layers.Rescaling(1 / 255),
-            layers.Conv2D(8, 5, strides=4, activation="relu"),
-            layers.MaxPool2D(5),
-            layers.Flatten(),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
+    match name:
+        case "light":
+            middle = [layers.MaxPool2D(1, strides=32)]
+        case "small":
+            middle = [layers.Conv2D(8, 5, strides=4, activation="relu"), layers.MaxPool2D(5)]
+        case _:
+            return getattr(keras.applications, name)(weights=None)
+    end = [layers.Flatten(), layers.Dense(10, activation="softmax")]
+    return keras.Sequential([keras.Input(_SHAPE[1:]), *middle, *end])
 
 
 if __name__ == "__main__":
