@@ -39,13 +39,13 @@ class JpegValues(msgspec.Struct, frozen=True):
 
 
 def jpeg_values(
-    data: bytes | memoryview, header: Image, mode: Literal["L", "RGB", "RGBA"]
+    data: bytes | memoryview, size: tuple[int, int], mode: Literal["L", "RGB", "RGBA"]
 ) -> JpegValues | None:
-    """The values of the JPEG of which Pillow has read the ``header``, the same as Pillow's.
+    """The values of a JPEG in grey or colour, the same as Pillow's; its header says its ``size``.
 
     None: they are left to Pillow, which has words for what is damaged. Raises MemoryError.
     """
-    if decode_jpeg is None or header.mode not in _COLOURS or mode not in _COLOURS:
+    if decode_jpeg is None or mode not in _COLOURS:
         return None
     try:
         # What libjpeg warns of is an error, too.
@@ -54,7 +54,4 @@ def jpeg_values(
         raise
     except Exception:
         return None
-    width, height = header.size
-    if values.shape[:2] != (height, width):
-        return None
-    return JpegValues(mode, (width, height), values)
+    return JpegValues(mode, size, values) if values.shape[1::-1] == size else None
