@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from PIL.Image import Image, Resampling, frombytes
+from PIL.Image import Image, Resampling
 
 from tfaas_plugins.codecs.image.jpeg_values import JpegValues
 
@@ -32,18 +32,11 @@ _SMALLEST_PIXELS = 1 << 12
 """Pillow is as fast with fewer."""
 
 
-def resized(image: Image, size: tuple[int, int], resample: int | None, box: Box) -> Image:
-    """As Pillow's ``resize``. Values of grey and RGB that get smaller may differ by 1 of 255."""
-    values = smaller(image, size, resample, box)
-    if values is None:
-        return image.resize(size, resample, box)
-    return frombytes(image.mode, size, values)
-
-
 def smaller(
     image: Image | JpegValues, size: tuple[int, int], resample: int | None, box: Box
 ) -> bytes | None:
-    """The values of ``image``, resized like that; None: that is left to Pillow."""
+    """The values that Pillow's ``resize`` gives, or others that differ by 1 of 255; None: that is
+    left to Pillow. So it is but for grey and RGB that get smaller."""
     left, upper, right, lower = box
     pixels = _PIXELS.get(image.mode)
     is_smaller = size[0] <= right - left and size[1] <= lower - upper
