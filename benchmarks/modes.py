@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from statistics import median
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -34,6 +35,9 @@ from benchmarks.turns import Turns, turns_of
 _MODULE = "benchmarks.modes"
 _NETWORKS = ("MobileNetV2", "ResNet50")
 _SHAPE = (1, 224, 224, 3)
+LIGHT, SMALL = "light", "small"
+"""Two more: a layer over every 32nd pixel, and as small as one that tells digits apart."""
+
 _CLIENTS = (1, 8)
 _ROUNDS, _CALLS = 5, 10
 _SWITCH = "TF_ENABLE_ONEDNN_OPTS"
@@ -53,18 +57,18 @@ def main() -> None:
     )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
-        _run(["--write", folder])
+        write_networks(Path(folder), _NETWORKS)
         with tfaas(
             Path(folder) / "server", {"engine.mode": "auto", "engine.tune_s": 300}
         ) as server:
             for name in sys.argv[1:] or _NETWORKS:
-                _upload(server, name, Path(folder) / name)
+                upload_network(server, name, Path(folder) / name)
                 _print(server, name, Path(folder) / name)
 
 
 def _print(server: Server, name: str, model: Path) -> None:
     with ExitStack() as stack:
-        plain = [stack.enter_context(_plain(model, value)) for value in "01"]
+        plain = [stack.enter_context(plain_tensorflow(model, value)) for value in "01"]
         costs: list[list[Cost]] = []
         for _ in range(_ROUNDS):
             served = [_served(server, name, clients) for clients in _CLIENTS]
@@ -91,7 +95,7 @@ def _medians(costs: Sequence[Cost]) -> Cost:
     return Cost(*(median(getattr(cost, field) for cost in costs) for field in fields))
 
 
-def _upload(server: Server, name: str, model: Path) -> None:
+def upload_network(server: Server, name: str, model: Path) -> None:
     """As a bundle."""
     bundle = subprocess.run(
         ["tar", "-C", str(model.parent), "-cz", name], capture_output=True, check=True
@@ -105,13 +109,13 @@ def _served(server: Server, name: str, clients: int) -> Cost:
     row = _rows()
     packed = {"dtype": row.dtype.str, "shape": row.shape, "data": row.tobytes()}
     body = msgspec.msgpack.encode({"values": packed})
-    before_s, start_s = _processor_s(server), time.perf_counter()
+    before_s, start_s = processor_s(server), time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
         list(pool.map(lambda _: _ask(server, name, body), range(clients)))
     duration_s = time.perf_counter() - start_s
     rows = clients * _CALLS
     return Cost(
-        (_processor_s(server) - before_s) * 1e3 / rows,
+        (processor_s(server) - before_s) * 1e3 / rows,
         duration_s * 1e3 / rows,
     )
 
@@ -127,20 +131,21 @@ def _ask(server: Server, name: str, body: bytes) -> None:
     connection.close()
 
 
-def _processor_s(server: Server) -> float:
+def processor_s(server: Server) -> float:
     parent = psutil.Process(server.pid)
     times = [each.cpu_times() for each in (parent, *parent.children(recursive=True))]
     return float(sum(each.user + each.system for each in times))
 
 
-def _plain(model: Path, onednn: str) -> AbstractContextManager[Turns]:
+def plain_tensorflow(model: Path, onednn: str) -> AbstractContextManager[Turns]:
     """TensorFlow, which tells what a Cost has."""
     environment = {**ENVIRONMENT, _SWITCH: onednn}
     return turns_of(_MODULE, "--compute", str(model), environment=environment)
 
 
-def _run(arguments: Sequence[str]) -> None:
-    command = [sys.executable, "-m", _MODULE, *arguments]
+def write_networks(folder: Path, names: Sequence[str]) -> None:
+    """As SavedModels, in a process of its own: the one that measures holds no TensorFlow."""
+    command = [sys.executable, "-m", _MODULE, "--write", str(folder), *names]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if run.returncode:
         raise BenchmarkFailedError(f"{_MODULE} cannot write its networks:\n{run.stderr}")
@@ -165,18 +170,31 @@ def _compute(model: str) -> None:
         print(*(each * 1e3 / _CALLS for each in told), flush=True)
 
 
-def _write(folder: str) -> None:
+def _write(folder: str, names: Sequence[str]) -> None:
     import keras  # type: ignore[import-untyped]
 
-    for name in _NETWORKS:
-        network = getattr(keras.applications, name)(weights=None)
+    for name in names:
+        network = _network(keras, name)
         network.export(os.path.join(folder, name), verbose=False)
+
+
+def _network(keras: Any, name: str) -> Any:
+    layers = keras.layers
+    match name:
+        case "light":
+            middle = [layers.MaxPool2D(1, strides=32)]
+        case "small":
+            middle = [layers.Conv2D(8, 5, strides=4, activation="relu"), layers.MaxPool2D(5)]
+        case _:
+            return getattr(keras.applications, name)(weights=None)
+    end = [layers.Flatten(), layers.Dense(10, activation="softmax")]
+    return keras.Sequential([keras.Input(_SHAPE[1:]), *middle, *end])
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["--write", folder]:
-            _write(folder)
+        case ["--write", folder, *names]:
+            _write(folder, names)
         case ["--compute", model]:
             _compute(model)
         case _:

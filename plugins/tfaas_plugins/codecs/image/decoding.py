@@ -19,14 +19,13 @@ from tfaas_plugins.codecs.image.layout import Layout
 from tfaas_plugins.codecs.image.picture import (
     DamagedError,
     Format,
-    Mode,
     Picture,
-    Shown,
     lacks_memory,
     show,
     show_usual,
     told_of,
 )
+from tfaas_plugins.codecs.image.shown import Mode, Shown
 
 WORK = f"{__name__}:decode"
 

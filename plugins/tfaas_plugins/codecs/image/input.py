@@ -16,7 +16,8 @@ from tfaas_core.values.inputs import only_input
 from tfaas_plugins.codecs.image.decoding import Decoded, PictureDecoding, Wish
 from tfaas_plugins.codecs.image.layout import CHANNELS, Layout
 from tfaas_plugins.codecs.image.params import ImageParams
-from tfaas_plugins.codecs.image.picture import Mode, Picture
+from tfaas_plugins.codecs.image.picture import Picture
+from tfaas_plugins.codecs.image.shown import Mode
 
 LEAST_BYTES = 1 << 16
 """Of a request's numbers: fewer are made at once."""
@@ -50,6 +51,8 @@ class ImageInput:
         self._resample = _RESAMPLING[self._params.resize]
         self._scale = _SCALES[self._params.scale]
         self._wish = self._wished(max_pixels)
+        self._usual_size = self._layout.usual()
+        self._usual_shape = (1, *(axis or self._layout.channels for axis in shape[1:]))
 
     def may_make(self, pixels: int) -> bool:
         """Whether a picture of fewer may become more than these."""
@@ -81,6 +84,26 @@ class ImageInput:
         batch = rows[0] if len(rows) == 1 else self._made(np.stack(rows), is_lent=False)
         array = batch if self._has_first_axis else batch[0]
         return Bound({self._spec.name: array}, len(pictures), len(pictures) == 1)
+
+    def usual(self, picture: Picture) -> Array | None:
+        """As the array of ``bind``, of a picture that is a usual PNG and as the model takes it.
+
+        None: it is none, and ``bind`` knows of it.
+        """
+        png, size = picture.usual, self._usual_size
+        if png is None or size != (png.width, png.height) or png.mode != self._mode:
+            return None
+        values = png.values()
+        dtype = self._spec.numpy_dtype
+        if values is None or len(values) * dtype.itemsize >= LEAST_BYTES:
+            return None
+        numbers = np.frombuffer(values, np.uint8).astype(dtype)
+        divisor, offset = self._scale
+        if divisor != 1:
+            numbers /= divisor
+        if offset:
+            numbers -= offset
+        return numbers.reshape(self._usual_shape)
 
     def _row(
         self, picture: Picture, max_pixels: int, is_only: bool

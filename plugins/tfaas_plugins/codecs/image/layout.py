@@ -61,6 +61,13 @@ class Layout(msgspec.Struct, frozen=True):
             return self.width, max(1, round(height * self.width / width))
         return self.width, self.height
 
+    def usual(self) -> tuple[int, int] | None:
+        """The width and height of a picture whose values stay as they are: row by row, and the
+        channels of each pixel together. None: there is none."""
+        if self.height is None or self.width is None or (self.axes == "chw" and self.channels > 1):
+            return None
+        return self.width, self.height
+
     def arranged(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Pixels [height, width], or [height, width, channels], in this layout."""
         if self.axes == "hw":

@@ -11,19 +11,16 @@ from typing import Literal, TypeAlias
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin
-from PIL.Image import Transpose
 
 from tfaas_core.errors import BadBody, DoesNotFit, Unavailable
 from tfaas_plugins.codecs.image.jpeg_scans import scans_of
+from tfaas_plugins.codecs.image.jpeg_values import JpegValues, jpeg_values
 from tfaas_plugins.codecs.image.picture_form import SentImage
 from tfaas_plugins.codecs.image.png_chunks import without_texts
-from tfaas_plugins.codecs.image.resizing import Box, resized
+from tfaas_plugins.codecs.image.shown import TURNS, Mode, Shown
+from tfaas_plugins.codecs.image.usual_jpeg import jpeg_header, usual_jpeg
 from tfaas_plugins.codecs.image.usual_png import UsualPng, usual_png
-
-Mode: TypeAlias = Literal["L", "RGB", "RGBA"]
-"""Grey, colour, or colour and alpha, 8 bits each."""
 
 Format: TypeAlias = Literal["PNG", "JPEG"]
 
@@ -45,19 +42,6 @@ _OTHER_BEGINNINGS = {
     "PDF": rb"%PDF-",
     "SVG": rb"\s*(<\?xml[^>]*>\s*)?<svg",
 }
-# ImageOps.exif_transpose does the same, but it writes the EXIF data anew, and fails if one of
-# the other fields cannot be written.
-_TURNS = {
-    2: Transpose.FLIP_LEFT_RIGHT,
-    3: Transpose.ROTATE_180,
-    4: Transpose.FLIP_TOP_BOTTOM,
-    5: Transpose.TRANSPOSE,
-    6: Transpose.ROTATE_270,
-    7: Transpose.TRANSVERSE,
-    8: Transpose.ROTATE_90,
-}
-_SWAPPING = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
-
 # Damaged EXIF data is no news for the log: what the picture needs of it is read, or it is a 400.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
@@ -94,6 +78,8 @@ class Picture(msgspec.Struct, frozen=True):
             data = without_texts(data, sent.place)
             if data is not sent.data and (usual := cls.usual_of(sent, data)) is not None:
                 return usual
+        elif (size := usual_jpeg(data)) is not None:
+            return cls(sent, format, data, *size)
         else:
             scans = max(1, scans_of(data, sent.place))
         with told_of(sent.place, format), _reading():
@@ -139,16 +125,34 @@ def show(data: bytes | memoryview, format: Format, mode: Mode, least: int | None
     Where ``least`` is given, a JPEG is read in a half, a quarter or an eighth of its size, as
     long as no side gets shorter than ``least`` pixels. Raises DamagedError, and MemoryError.
     """
+    if format == "JPEG" and (shown := _shown_at_once(data, mode, least)) is not None:
+        return shown
     with _reading():
         image = _open(data, format)
         width, height = image.size
         size = None if least is None else (least, least)
         draft = image.draft("L" if mode == "L" else None, size)
-        image.load()
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-        flat = _converted(image, mode)
+        flat: Image.Image | JpegValues | None = None
+        if format == "JPEG" and image.size == (width, height) and image.mode in ("L", "RGB"):
+            flat = jpeg_values(data, image.size, mode)
+        if flat is None:
+            image.load()
+            flat = _converted(image, mode)
+        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     box = draft[1] if draft else (0, 0, *image.size)
     return Shown(flat, box, turn, width, height)
+
+
+def _shown_at_once(data: bytes | memoryview, mode: Mode, least: int | None) -> Shown | None:
+    """The same of a usual JPEG that is neither turned nor read in less than its full size."""
+    header = jpeg_header(data)
+    if header is None or not header.is_upright:
+        return None
+    width, height = header.size
+    if least is not None and min(width, height) >= 2 * least:
+        return None
+    values = jpeg_values(data, header.size, mode)
+    return None if values is None else Shown(values, (0, 0, width, height), None, width, height)
 
 
 def show_usual(png: UsualPng, mode: Mode) -> Shown | None:
@@ -157,40 +161,6 @@ def show_usual(png: UsualPng, mode: Mode) -> Shown | None:
     if image is None:
         return None
     return Shown(_converted(image, mode), (0, 0, *image.size), None, *image.size)
-
-
-class Shown:
-    """A decoded picture. ``width`` and ``height`` are those of what a person sees, in pixels."""
-
-    def __init__(
-        self,
-        image: Image.Image,
-        box: Box,
-        turn: Transpose | None,
-        width: int,
-        height: int,
-    ) -> None:
-        """``image`` is not turned yet, and perhaps smaller than ``width`` and ``height``."""
-        self._image = image
-        self._box = box
-        self._turn = turn
-        self._is_swapped = turn in _SWAPPING
-        self.width, self.height = (height, width) if self._is_swapped else (width, height)
-
-    def pixels(self, width: int, height: int, resample: int | None) -> NDArray[np.uint8]:
-        """Its values in this size: uint8 [height, width], or [height, width, 3 or 4].
-
-        ``resample``, one of Pillow's ways, may be None if that is its own size.
-        """
-        size = (height, width) if self._is_swapped else (width, height)
-        image = self._image
-        if image.size != size:
-            image = resized(image, size, resample, self._box)
-        if self._turn is not None:
-            image = image.transpose(self._turn)
-        # numpy.asarray would ask for the same bytes, by more steps.
-        values = np.frombuffer(image.tobytes(), np.uint8)
-        return values.reshape((height, width) if image.mode == "L" else (height, width, -1))
 
 
 def _neither(sent: SentImage) -> BadBody:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from PIL.Image import Image, Resampling, frombytes
+from PIL.Image import Image, Resampling
+
+from tfaas_plugins.codecs.image.jpeg_values import JpegValues
 
 try:
     from cykooz_resizer import (
@@ -30,18 +32,21 @@ _SMALLEST_PIXELS = 1 << 12
 """Pillow is as fast with fewer."""
 
 
-def resized(image: Image, size: tuple[int, int], resample: int | None, box: Box) -> Image:
-    """As Pillow's ``resize``. Values of grey and RGB that get smaller may differ by 1 of 255."""
+def smaller(
+    image: Image | JpegValues, size: tuple[int, int], resample: int | None, box: Box
+) -> bytes | None:
+    """The values that Pillow's ``resize`` gives, or others that differ by 1 of 255; None: that is
+    left to Pillow. So it is but for grey and RGB that get smaller."""
     left, upper, right, lower = box
     pixels = _PIXELS.get(image.mode)
     is_smaller = size[0] <= right - left and size[1] <= lower - upper
-    is_large = image.width * image.height >= _SMALLEST_PIXELS
+    is_large = image.size[0] * image.size[1] >= _SMALLEST_PIXELS
     if pixels is None or resample != Resampling.BILINEAR or not (is_smaller and is_large):
-        return image.resize(size, resample, box)
+        return None
     # By values of both: what a picture of Pillow's is like in memory may change.
     source = ImageData(*image.size, pixels, image.tobytes())
     target = ImageData(*size, pixels)
     crop = CropBox(left, upper, right - left, lower - upper)
     # Threads cannot share one.
     Resizer().resize(source, target, ResizeOptions(_BILINEAR, use_alpha=False, crop_box=crop))
-    return frombytes(image.mode, size, target.get_buffer())
+    return bytes(target.get_buffer())

@@ -65,6 +65,8 @@ class UsualPictures(UsualPlan[UsualPicture]):
 
     def inputs(self, usual: UsualPicture) -> list[Array] | None:
         try:
+            if (array := self._input.usual(usual.picture)) is not None:
+                return [array]
             return [*self._input.bind((usual.picture,)).arrays.values()]
         except TfaasError:
             return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from struct import Struct as Layout
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from PIL import Image, ImageFile
@@ -17,6 +17,9 @@ from tfaas_plugins.codecs.image.png_chunks import chunks_of, most_chunks
 
 BEGINNING = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 """Of each PNG of which the header comes first."""
+
+_CORE: Any = getattr(Image, "core", None)
+"""What Pillow's own functions call."""
 
 _HEADER = Layout(">IIBBBBB")
 _CHECKSUM = Layout(">I")
@@ -45,10 +48,37 @@ class UsualPng(msgspec.Struct, frozen=True):
     mode: Literal["L", "RGB", "RGBA"]
     pieces: list[memoryview]
 
+    def values(self) -> bytes | None:
+        """Its values, row by row; None if ``decoded`` is to be asked. Raises MemoryError."""
+        if not self._is_whole:
+            return None
+        size, mode = (self.width, self.height), self.mode
+        try:
+            # What Image.frombytes and Image.tobytes do, without what they do for all other formats.
+            image = _CORE.new(mode, size)
+            decoder = _CORE.zip_decoder(mode, mode, 0)
+            decoder.setimage(image, (0, 0, *size))
+            missing, error = decoder.decode(self.pieces[0])
+            if missing >= 0 or error:
+                return None
+            encoder = _CORE.raw_encoder(mode, mode, 0, 1)
+            encoder.setimage(image, (0, 0, *size))
+            length = self.width * self.height * len(mode)
+            values: bytes = encoder.encode(max(length, ImageFile.MAXBLOCK))[2]
+        except MemoryError:
+            raise
+        except Exception:  # another Pillow may have other ones
+            return None
+        return values if len(values) == length else None
+
+    @property
+    def _is_whole(self) -> bool:
+        # What comes in several, Pillow tells from what is cut.
+        return len(self.pieces) == 1 and len(self.pieces[0]) <= ImageFile.MAXBLOCK
+
     def decoded(self) -> Image.Image | None:
         """The picture; None if that is left to Pillow. Raises MemoryError."""
-        # What comes in several, Pillow tells from what is cut.
-        if len(self.pieces) > 1 or len(self.pieces[0]) > ImageFile.MAXBLOCK:
+        if not self._is_whole:
             return None
         # The names of the pixels as they come and as they are kept; and that they come row by row.
         how = (self.mode, 0)

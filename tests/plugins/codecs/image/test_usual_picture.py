@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from weakref import ref
 
 import numpy as np
 import pytest
 from tfaas_plugins.codecs.image import usual_picture
 from tfaas_plugins.codecs.image.codec import ImageCodec
+from tfaas_plugins.codecs.image.input import ImageInput
 from tfaas_plugins.codecs.image.ranking import Ranking
 from tfaas_plugins.codecs.image.usual_picture import MOST_BYTES, MOST_PIXELS
 
@@ -89,6 +91,51 @@ def check(body: bytes, content_type: str, version: ModelVersion) -> bool:
 @pytest.mark.parametrize("sent", BODIES.values(), ids=BODIES)
 def test_a_small_png_is_as_usual(version: ModelVersion, sent: tuple[bytes, str]) -> None:
     assert check(*sent, version)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [
+        *product(("float32", "float16", "float64"), ("none", "0-1", "-1-1")),
+        *product(("uint8", "int64"), ("none",)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("shape", "mode", "channels"),
+    [
+        ((7, 9), "L", None),
+        ((7, 9, 1), "L", None),
+        ((1, 7, 9), "L", None),
+        ((64,), "L", 1),
+        ((7, 9, 3), "RGB", None),
+        ((7, 9, None), "RGB", 3),
+        ((192,), "RGB", None),
+        ((3, 7, 9), "RGB", None),
+        ((7, 9, 4), "RGBA", None),
+        ((150, 100, 1), "L", None),
+        ((9, 7, 3), "RGB", None),
+        ((7, 9, 1), "RGB", None),
+        ((7, 9, 3), "RGBA", None),
+    ],
+)
+def test_a_picture_of_the_models_own_size_has_the_same_values(
+    shape: tuple[int | None, ...], mode: str, channels: int | None, dtype: str, scale: str
+) -> None:
+    image = {"scale": scale}
+    version = taking(None, *shape, dtype=dtype, image=image, img_channels=channels)
+    size = (8, 8) if len(shape) == 1 else (100, 150) if 150 in shape else (9, 7)
+    assert check(file(gradient(*size).convert(mode)), "image/png", version)
+
+
+def test_a_picture_of_the_models_own_size_is_read_by_few_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    version, png = taking(None, 7, 9, 3), file(gradient(9, 7))
+    usual, plan = CODEC.usual(png, Head.of_type("image/png")), CODEC.usual_plan(version)
+    assert usual is not None
+    assert plan is not None
+    monkeypatch.setattr(ImageInput, "bind", None)
+    assert plan.inputs(usual) is not None
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,9 @@ def check(data: bytes) -> bool:
             np.testing.assert_array_equal(
                 shown.pixels(shown.width, shown.height, None), expected, strict=True
             )
+        if mode == usual.mode:
+            whole = None if shown is None else shown.pixels(usual.width, usual.height, None)
+            assert usual.values() == (None if whole is None else whole.tobytes())
     return usual is not None
 
 
