@@ -16,6 +16,9 @@ from tfaas_core.tensors import Array
 LONG_BYTES = 1 << 20
 """Of outputs, of which fewer do not count; a body that is longer is sent in pieces."""
 
+_SHORT_BYTES = 1 << 16
+"""Of a body, of which a copy does not count."""
+
 ROOM_LOOKS, LOOK_AGAIN_S = 50, 0.02
 """For room for outputs, which clients make as they take their answers."""
 
@@ -123,6 +126,17 @@ class InFlight:
         self.left -= taken
         self._owed += size - taken
 
+    def copied(self, data: bytes | memoryview) -> bytes | memoryview:
+        """The same bytes, which a body is copied to: if there are many, they count until nobody has
+        them. Whether or not there is room, they are there.
+        """
+        if len(data) <= _SHORT_BYTES:
+            return data
+        copy = np.frombuffer(data, np.uint8).view(_CountedCopy)
+        self.take(len(copy))
+        copy._in_flight = self
+        return copy.data
+
     def give_back(self, size: int) -> None:
         """So many bytes are gone."""
         self.left += size
@@ -137,6 +151,16 @@ class InFlight:
             f"the bodies of other requests, and answers, have taken the {self.most_bytes} bytes "
             "(limits.max_bytes_in_flight) that an HTTP worker keeps of them; try again"
         )
+
+
+class _CountedCopy(np.ndarray[Any, np.dtype[np.uint8]]):
+    """What ``InFlight.copied`` gives a view of: it counts until it is gone, in the event loop."""
+
+    _in_flight: InFlight | None = None
+
+    def __del__(self) -> None:
+        if self._in_flight is not None:
+            self._in_flight.give_back(len(self))
 
 
 class CountedBytes(np.ndarray[Any, np.dtype[np.uint8]]):

@@ -131,14 +131,19 @@ class ServedModels(ABC):
             raise self.unknown(target) from None
 
     async def written(
-        self, all_outputs: Sequence[Arrays], write: Callable[..., T], *arguments: Any
+        self,
+        all_outputs: Sequence[Arrays],
+        write: Callable[..., T],
+        *arguments: Any,
+        most: int = LARGE_BODY_BYTES,
     ) -> T:
         """``write(*arguments)``, an answer of the outputs of some runs.
 
-        If they are large, it is written in a thread, once there is room for both.
+        If they have more than ``most`` bytes, it is written in a thread, once there is room for
+        both.
         """
         size = sum([size_of(outputs) for outputs in all_outputs])
-        if size <= LARGE_BODY_BYTES:
+        if size <= most:
             return write(*arguments)
         uncounted, in_flight = 0, self.host.in_flight
         if size > LONG_BYTES:

@@ -66,7 +66,7 @@ class ModelConnection(asyncio.Protocol):
         ``slots``: where the values of large frames are, if both ends have the memory for it.
         """
         sock.setblocking(False)
-        self.sock, self.meter = sock, meter
+        self.sock, self.meter, self._in_flight = sock, meter, in_flight
         self._solo, self.model, self._plugin = solo, version.name, plugin
         self._groupings = Groupings(version)
         self._first, self._is_lone = self._groupings.at[0], self._groupings.is_lone
@@ -204,7 +204,7 @@ class ModelConnection(asyncio.Protocol):
                 continue
             unsent = send_now(self.sock, frame) if is_lone else frame
             if unsent:
-                self._transport.write(unsent)
+                self._transport.write(self._in_flight.copied(unsent))
             else:
                 self._poll(now_s)
 

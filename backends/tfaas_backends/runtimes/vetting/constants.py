@@ -11,15 +11,13 @@ from typing import Any
 from tfaas_backends.runtimes.tensorflow.private import dtypes
 from tfaas_backends.runtimes.vetting.folding import Folding
 from tfaas_backends.runtimes.vetting.place import Place
+from tfaas_backends.runtimes.vetting.together import Together
 
 MAX_UNFOLDED_BYTES = 256 << 20
 """What all constants of a graph may take beyond what its file holds."""
 
 MAX_MADE_BYTES = 1 << 30
 """Of a tensor that a node makes of constants alone, in each run."""
-
-MAX_ALL_MADE_BYTES = 4 << 30
-"""Of all of these together."""
 
 MAX_THREADS = 256
 """Of a data set that reads others, each in a thread."""
@@ -61,12 +59,12 @@ class Made:
     """Adds up the tensors that nodes of a graph make of constants alone, in each run.
 
     What a node makes in calls of its function counts once, as the most that it is. Layers whose
-    size alone is a constant do not add up: TensorFlow frees one after the other.
+    size alone is a constant do not add up: TensorFlow frees one after the other. ``bodies``: the
+    nodes of the graph, and of each function that may run, by name.
     """
 
-    def __init__(self) -> None:
-        self._left = MAX_ALL_MADE_BYTES
-        self._counted: dict[Place, int] = {}
+    def __init__(self, bodies: Mapping[str, Mapping[str, Any]]) -> None:
+        self._together = Together(bodies, MAKERS)
 
     def add(self, node: Any, folding: Folding, place: Place) -> None:
         """Raises CannotServe if what a node of ``MAKERS`` makes is too much.
@@ -78,10 +76,8 @@ class Made:
         except _FAULTS:
             return
         size = max(0, count) * _item_bytes(_known(_dtype(node), place))
-        before = self._counted.get(place, 0)
-        if size > before and node.op not in _CONVOLVED_BACK:
-            self._counted[place] = size
-            self._left -= size - before
+        if node.op not in _CONVOLVED_BACK:
+            self._together.add(place, size)
         self._check(node, count, size, place)
 
     def check_product(self, node: Any, folding: Folding, place: Place) -> None:
@@ -93,8 +89,8 @@ class Made:
     def _check(self, node: Any, count: int, size: int, place: Place) -> None:
         if size > MAX_MADE_BYTES:
             most = f"that is more than {MAX_MADE_BYTES} bytes"
-        elif self._left < 0:
-            most = f"with others, that is more than {MAX_ALL_MADE_BYTES} bytes"
+        elif self._together.is_too_much():
+            most = f"with others, that is more than {self._together.most_bytes} bytes"
         else:
             return
         raise place.refusal(

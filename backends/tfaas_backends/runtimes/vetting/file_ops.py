@@ -82,6 +82,12 @@ class Body:
         gives = () if function is None else function.signature.output_arg
         self.results = {result.name: place for place, result in enumerate(gives)}
 
+    @property
+    def runs_elsewhere(self) -> bool:
+        """Whether TensorFlow may run it where another one is called."""
+        function = self.function
+        return function is not None and any(name in function.attr for name in _ELSEWHERE)
+
     def source(self, reference: str, kind: str, own: Collection[str]) -> str | None:
         """Which of ``own`` a file's name is: nodes of the graph, or arguments of the function."""
         return next((plain for plain in self._passed(reference, kind) if plain in own), None)
@@ -213,5 +219,5 @@ class FileUses:
         arguments = body.function.signature.input_arg
         lists = any(argument.number_attr or argument.type_list_attr for argument in arguments)
         ambiguous = lists or len(body.arguments) < len(arguments)
-        if ambiguous or any(name in body.function.attr for name in _ELSEWHERE):
+        if ambiguous or body.runs_elsewhere:
             raise refused(*self._ops[body.name])

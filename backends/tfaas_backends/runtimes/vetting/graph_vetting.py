@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from tfaas_backends.runtimes.tensorflow.private import op_def_registry
@@ -59,10 +59,21 @@ class _GraphVetting:
         self._gradients()
         calls = {name: [c.callee for c in self._called[name]] for name in bodies}
         ordered = [bodies[name] for name in callees_first(calls, own_nodes)]
-        check_sizes(bodies, self._sized)
+        check_sizes(bodies, self._sized, self._run(calls))
         uses = FileUses([*ordered, self._graph], self._found, self._called, sources)
         self._check_references(uses)
         return uses
+
+    def _run(self, calls: Mapping[str, Sequence[str]]) -> set[str]:
+        """The graph, and the functions that may run with it; ``calls``: what each of them names."""
+        elsewhere = [name for name, body in self._functions.items() if body.runs_elsewhere]
+        left, found = ["", *elsewhere, *(name for name, _ in self._referred)], set[str]()
+        while left:
+            name = left.pop()
+            if name not in found:
+                found.add(name)
+                left += calls[name]
+        return found
 
     def _body(self, body: Body) -> None:
         allowed = self._ops.allowed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -32,21 +32,29 @@ _Frame: TypeAlias = tuple[Body, Folding]
 """A function, and what is known of its nodes in a call."""
 
 
-def check_sizes(bodies: Mapping[str, Body], sized: Mapping[str, Sequence[Any]]) -> None:
+def check_sizes(
+    bodies: Mapping[str, Body], sized: Mapping[str, Sequence[Any]], run: Collection[str]
+) -> None:
     """Raises CannotServe if nodes make too much of constants alone.
 
     ``bodies``: the graph, whose name is empty, and its functions, none of which calls itself.
-    ``sized``: of each, the nodes of ``SIZED``, and those whose op is a function.
+    ``sized``: of each, the nodes of ``SIZED``, and those whose op is a function. ``run``: those
+    that may run; a tool may leave functions behind that nothing calls.
     """
-    _Sizes(bodies, sized).check()
+    _Sizes(bodies, sized, run).check()
 
 
 class _Sizes:
-    def __init__(self, bodies: Mapping[str, Body], sized: Mapping[str, Sequence[Any]]) -> None:
+    def __init__(
+        self,
+        bodies: Mapping[str, Body],
+        sized: Mapping[str, Sequence[Any]],
+        run: Collection[str],
+    ) -> None:
         self._bodies = bodies
         self._sized = sized
         self._calls = _Calls(bodies)
-        self._made = Made()
+        self._made = Made({name: bodies[name].nodes for name in run})
         self._seen: set[Any] = set()
 
     def check(self) -> None:

@@ -14,12 +14,13 @@ from tfaas_core.predict.compressed_bodies import MOST_UNPACKED_BYTES, unpacked_b
 from tfaas_core.predict.target import Target
 from tfaas_core.route import Head, Request, Response, json_response
 from tfaas_core.visit import Visit
+from tfaas_plugins.codecs.values.usual import MOST_ARRAY_BYTES
 from tfaas_plugins.protocols.answers import answered, refused
-from tfaas_plugins.protocols.handlers import READ, Handlers, is_large
+from tfaas_plugins.protocols.handlers import READ, Handlers
 from tfaas_plugins.protocols.oip.infer.accept import best_encoding
 from tfaas_plugins.protocols.oip.infer.answers import JSON_LENGTH, infer_answer, infer_template
 from tfaas_plugins.protocols.oip.infer.reader import InferHead, RequestReader, kept_bytes
-from tfaas_plugins.protocols.oip.inference import Inference, Writer
+from tfaas_plugins.protocols.oip.inference import Inference, Read, Writer
 from tfaas_plugins.protocols.oip.models.facts import Facts
 from tfaas_plugins.protocols.oip.models.metadata import log_settings
 from tfaas_plugins.protocols.oip.models.models import OipModels
@@ -109,18 +110,24 @@ class InferenceApi(Handlers[OipModels]):
                     prepared.target,
                     partial(self._reader.read_late, head, body),
                     _WRITER,
-                    is_large=is_large(request),
+                    is_large=len(body) > MOST_ARRAY_BYTES,
                     prepared=prepared,
                 )
-            elif not is_large(request):
-                response = await self._inference.answer(
-                    request, visit, *self._reader.read(head, body), _WRITER, is_large=False
-                )
+            elif (found := self._at_once(request, head)) is not None:
+                answering = self._inference.answer(request, visit, *found, _WRITER, is_large=False)
+                del found  # so that what it holds is gone while the model runs
+                response = await answering
             else:
                 response = await self._of_large(request, head, visit)
             return await self._encoded(response, head.encoding) if head.encoding else response
         except TfaasError as error:
             return refused(error)
+
+    def _at_once(self, request: Request, head: InferHead) -> tuple[Target, Read] | None:
+        """What the body says, if it takes no thread to read it."""
+        if request.head.content_encoding:
+            return None
+        return self._reader.read_at_once(head, request.body)
 
     async def _of_large(self, request: Request, head: InferHead, visit: Visit) -> Response:
         """Of a body that is read in a thread."""

@@ -15,6 +15,7 @@ from tfaas_core.route import admit
 from tfaas_core.service import Call, Method, Service
 from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.values.bounds import Allowance
+from tfaas_plugins.codecs.values.usual import MOST_ARRAY_BYTES
 from tfaas_plugins.protocols.oip.infer.requests import InferBody
 from tfaas_plugins.protocols.oip.inference import Writer, held
 from tfaas_plugins.protocols.oip.messages import (
@@ -22,6 +23,7 @@ from tfaas_plugins.protocols.oip.messages import (
     answer_message,
     infer_id,
     infer_message,
+    is_read_at_once,
     message_template,
     parsed,
     tensor_at_end,
@@ -127,7 +129,7 @@ class InferenceCalls:
         prepared = self._prepared.of(body)
         if prepared is None:
             return await self._inferred(call, _ANSWER, self._keep)
-        visit, is_large = self._inference.begin(call), len(body) > LARGE_BODY_BYTES
+        visit, is_large = self._inference.begin(call), len(body) > MOST_ARRAY_BYTES
         read = partial(self._read_late, body)
         return await self._inference.answer(
             call, visit, prepared.target, read, _ANSWER, is_large, call.left_s, prepared
@@ -143,11 +145,11 @@ class InferenceCalls:
         keep: Callable[[bytes, Target, InferBody], None] | None = None,
     ) -> bytes:
         visit, limits = self._inference.begin(call), self._host.config.limits
-        is_large = len(call.body) > LARGE_BODY_BYTES
-        if is_large:
+        if is_large := not is_read_at_once(call.body):
             found = await self._models.in_thread(infer_message, call.body, limits)
         else:
             found = infer_message(call.body, limits)
+            is_large = found.body.string_bytes > LARGE_BODY_BYTES
         target = _target(found.model, found.version, found.body.signature)
         if keep is not None:
             keep(call.body, target, found.body)

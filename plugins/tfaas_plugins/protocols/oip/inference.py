@@ -12,7 +12,9 @@ import msgspec
 
 from tfaas_core.errors import TfaasError, UnknownVersion
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.early_binding import LARGE_BODY_BYTES
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
+from tfaas_core.predict.prediction import LARGE_ANSWER_BYTES
 from tfaas_core.predict.target import Target
 from tfaas_core.route import Request
 from tfaas_core.settings.tables import Limits
@@ -136,7 +138,16 @@ class Inference:
         request_id: str | None,
     ) -> T:
         work = result, wanted, request_id, Allowance(self._host.config.limits)
-        return await self._models.written([result.outputs], writer.write, *work)
+        most_bytes = LARGE_ANSWER_BYTES if _is_copied(result, wanted) else LARGE_BODY_BYTES
+        return await self._models.written([result.outputs], writer.write, *work, most=most_bytes)
+
+
+def _is_copied(result: InferenceResult, wanted: Sequence[WantedOutput]) -> bool:
+    """Whether the answer is written without looking at each number."""
+    for each in wanted:
+        if not each.binary or each.classes or result.outputs[each.name].dtype == object:
+            return False
+    return True
 
 
 def _learn(

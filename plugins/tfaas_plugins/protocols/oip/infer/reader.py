@@ -11,11 +11,13 @@ from tfaas_core.errors import BadBody
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.notes import noted
+from tfaas_core.predict.early_binding import LARGE_BODY_BYTES
 from tfaas_core.predict.target import Target
 from tfaas_core.route import Response
 from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.json.numbers import SMALLEST_BYTES
 from tfaas_plugins.codecs.values.bounds import Allowance
+from tfaas_plugins.codecs.values.usual import MOST_ARRAY_BYTES
 from tfaas_plugins.protocols.json_text import NotJson, read
 from tfaas_plugins.protocols.oip.infer.answers import JSON_LENGTH
 from tfaas_plugins.protocols.oip.infer.input_forms import InputForms
@@ -81,17 +83,38 @@ class RequestReader:
         length = _json_length(head.json_length, len(body))
         if length == 0 and body:
             return head.target, partial(raw_input, body)
-        text = body[:length]
-        asked = self._parsed(text, memoryview(body)[length:])
-        target = head.with_signature(asked.signature)
-        self._binary.keep(head.path, text, target, asked)
-        return target, held(asked)
+        return self._read_binary(head, body[:length], memoryview(body)[length:])[:2]
+
+    def read_at_once(self, head: InferHead, body: bytes) -> tuple[Target, Read] | None:
+        """The same, if it, and to hold that to a version, take less than a millisecond; else None.
+
+        ``body`` is as it came, and not compressed. Raises BadBody, and TooLarge.
+        """
+        if len(body) <= LARGE_BODY_BYTES:
+            return self.read(head, body)
+        if head.json_length is None or len(body) > MOST_ARRAY_BYTES:
+            return None
+        length = _json_length(head.json_length, len(body))
+        if length == 0:
+            return self.read(head, body)
+        if length > LARGE_BODY_BYTES:
+            return None
+        target, read, asked = self._read_binary(head, body[:length], memoryview(body)[length:])
+        return (target, read) if asked.string_bytes <= LARGE_BODY_BYTES else None
 
     def read_late(
         self, head: InferHead, body: bytes, version: ModelVersion, allowance: Allowance
     ) -> tuple[InferBody, dict[str, Array]]:
         """What a request asks that is prepared, and so names what it always does."""
         return self.read(head, body)[1](version, allowance)
+
+    def _read_binary(
+        self, head: InferHead, text: bytes, tail: memoryview
+    ) -> tuple[Target, Read, InferBody]:
+        asked = self._parsed(text, tail)
+        target = head.with_signature(asked.signature)
+        self._binary.keep(head.path, text, target, asked)
+        return target, held(asked), asked
 
     def _read_json(self, head: InferHead, body: bytes) -> tuple[Target, Read]:
         usual = usual_body(body, self._host.config.limits)

@@ -64,6 +64,13 @@ class InferBody(msgspec.Struct, frozen=True):
             raise BadBody("the parameter 'signature_name' is no string")
         return name or None
 
+    @property
+    def string_bytes(self) -> int:
+        """Of its binary tensors of strings, which take longer to read than numbers."""
+        inputs = self.inputs
+        strings = [place for place in self.tails if inputs[place].get("datatype") == "BYTES"]
+        return sum(len(self.tails[place]) for place in strings)
+
     def wanted(self, version: ModelVersion) -> Sequence[WantedOutput]:
         """The outputs that are asked for: those of the signature, if none is named."""
         if self.outputs is not None:
