@@ -18,6 +18,7 @@ import msgspec
 
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.system.loop.tasks import Tasks
+from tfaas_core.system.resources.idle_cores import IdleCores
 
 MANY = 64
 """Connections of a worker that are enough to keep it busy without the reserve."""
@@ -29,6 +30,8 @@ _LATE_S = 0.3
 _BUSY = 0.9
 """The share of the time that its event loop computes, from which on a worker could do with help."""
 
+_IDLE_CORES = 0.5
+_IDLE_EVERY_S = 0.5
 _CALM = 0.6
 """How much of what calls for the reserve may be left if it is to go."""
 
@@ -79,20 +82,24 @@ class Roster:
         return worker == self._workers - 1
 
 
-def are_short(others: Sequence[Sign], now_s: float, many: int = MANY) -> bool:
-    """Whether workers that say this of themselves need the reserve."""
+def are_short(others: Sequence[Sign], now_s: float, cores_are_idle: bool, many: int = MANY) -> bool:
+    """Whether workers that say this of themselves need the reserve.
+
+    It helps those that are busy only on a core that is idle: else it would take that from models.
+    """
     return (
         any(now_s - sign.at_s > _LATE_S for sign in others)
         or sum(sign.connections for sign in others) > many * len(others)
-        or all(sign.busy > _BUSY for sign in others)
+        or (cores_are_idle and all(sign.busy > _BUSY for sign in others))
     )
 
 
-def would_do(others: Sequence[Sign], reserve: Sign, many: int = MANY) -> bool:
-    """Whether ``others`` would be at ease with what the reserve has, too."""
+def would_do(others: Sequence[Sign], reserve: Sign, cores_are_idle: bool, many: int = MANY) -> bool:
+    """Whether ``others`` would be at ease with what the reserve has, too; or as busy without."""
     connections = sum(sign.connections for sign in others) + reserve.connections
     busy = sum(sign.busy for sign in others) + reserve.busy
-    return connections <= _CALM * many * len(others) and busy <= _CALM * _BUSY * len(others)
+    are_at_ease = busy <= _CALM * _BUSY * len(others)
+    return connections <= _CALM * many * len(others) and (are_at_ease or not cores_are_idle)
 
 
 def too_many(own: Sign, others: Sequence[Sign], many: int = MANY) -> int:
@@ -148,6 +155,8 @@ class Turns:
         # Clients that were cut off by a restart come back all at once.
         self._needed_s = self._sent_away_s = self._said.at_s
         self._is_reserve = roster.is_reserve(worker)
+        self._idle_cores = IdleCores()
+        self._cores_are_idle, self._asked_s = False, self._said.at_s
 
     def __enter__(self) -> None:
         self._look()
@@ -177,12 +186,16 @@ class Turns:
             self._front.send_away(count)
 
     def _decide(self, others: Sequence[Sign], now_s: float) -> None:
-        if are_short(others, now_s, self._roster.many):
+        if now_s - self._asked_s > _IDLE_EVERY_S:
+            self._asked_s = now_s
+            self._cores_are_idle = self._idle_cores.since(now_s) > _IDLE_CORES
+        idle, many = self._cores_are_idle, self._roster.many
+        if are_short(others, now_s, idle, many):
             self._needed_s = now_s
             if not self._front.is_accepting:
                 _log.debug("the other HTTP workers need this one: it takes connections")
                 self._tasks.spawn(self._front.accept())
-        elif not would_do(others, self._said, self._roster.many):
+        elif not would_do(others, self._said, idle, many):
             self._needed_s = now_s
         elif self._front.is_accepting and now_s - self._needed_s > _CALM_S:
             _log.debug("the other HTTP workers do without this one: it takes no connections")

@@ -28,7 +28,7 @@ AT_EASE = Sign(NOW_S, 10, 0.3)
     ],
 )
 def test_it_is_needed_if_others_are_many_busy_or_silent(others: list[Sign], short: bool) -> None:
-    assert are_short(others, NOW_S) is short
+    assert are_short(others, NOW_S, True) is short
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_it_is_needed_if_others_are_many_busy_or_silent(others: list[Sign], shor
 def test_it_is_spare_once_the_others_could_have_all_with_ease(
     others: list[Sign], reserve: Sign, is_spare: bool
 ) -> None:
-    assert would_do(others, reserve) is is_spare
-    assert not are_short(others, NOW_S)
+    assert would_do(others, reserve, True) is is_spare
+    assert not are_short(others, NOW_S, True)
 
 
 @pytest.mark.parametrize(
@@ -67,23 +67,31 @@ def test_a_busy_worker_with_most_connections_leaves_some_to_an_idle_one(
     assert too_many(own, [other, AT_EASE]) in (0, leaves, (own.connections - 10) // 2)
 
 
+def test_it_helps_busy_workers_only_if_there_is_a_core_for_it() -> None:
+    busy = [Sign(NOW_S, 10, 0.99)]
+    assert are_short(busy, NOW_S, True)
+    assert not would_do(busy, AT_EASE, True)
+    assert not are_short(busy, NOW_S, False)
+    assert would_do(busy, AT_EASE, False)
+
+
 def test_each_hears_what_the_others_say_until_they_are_gone() -> None:
     roster = Roster(3, 10_000)
     now_s = time.monotonic()
     # Nobody has said anything yet.
-    assert are_short(roster.others(2), now_s)
+    assert are_short(roster.others(2), now_s, False)
     for worker in range(3):
         roster.say(worker, Sign(now_s, worker, 0.5))
     assert roster.others(2) == [Sign(now_s, 0, 0.5), Sign(now_s, 1, 0.5)]
-    assert not are_short(roster.others(2), now_s)
+    assert not are_short(roster.others(2), now_s, False)
     roster.gone(0)
-    assert are_short(roster.others(2), now_s)
+    assert are_short(roster.others(2), now_s, False)
     assert [roster.is_reserve(worker) for worker in range(3)] == [False, False, True]
 
 
 def test_a_worker_that_may_have_few_connections_has_many_sooner() -> None:
     many = Roster(2, 20).many
-    assert are_short([Sign(NOW_S, 11, 0.3)], NOW_S, many)
-    assert not are_short([AT_EASE], NOW_S, many)
-    assert not would_do([Sign(NOW_S, 7, 0.3)], Sign(NOW_S, 0, 0.0), many)
+    assert are_short([Sign(NOW_S, 11, 0.3)], NOW_S, True, many)
+    assert not are_short([AT_EASE], NOW_S, True, many)
+    assert not would_do([Sign(NOW_S, 7, 0.3)], Sign(NOW_S, 0, 0.0), True, many)
     assert Roster(2, 10_000).many == MANY
