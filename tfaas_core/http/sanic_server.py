@@ -29,10 +29,12 @@ class SanicServer:
         self,
         app: Sanic,  # type: ignore[type-arg]
         server: AsyncioServer,
+        listener: socket.socket,
         listen: Callable[[], Coroutine[Any, Any, asyncio.AbstractServer]],
     ) -> None:
         self._app = app
         self._server = server
+        self._listener = listener
         self._listen = listen
         self._listening: asyncio.AbstractServer | None = server.server
         self._is_over = False
@@ -45,7 +47,10 @@ class SanicServer:
         protocol: type[SanicProtocol],
         tls: ssl.SSLContext | None = None,
     ) -> SanicServer:
-        """Begins to accept connections, which speak TLS if there is a context for it."""
+        """Begins to accept connections, which speak TLS if there is a context for it.
+
+        ``listener`` is closed in the end.
+        """
         # Sanic takes a process without its own manager for the manager itself.
         os.environ["SANIC_WORKER_PROCESS"] = "true"
         # The first application of a process rewrites methods of Sanic's, which it can do once.
@@ -72,7 +77,7 @@ class SanicServer:
         async def listen() -> asyncio.AbstractServer:
             return await loop.create_server(connect, sock=listener.dup(), ssl=tls, **limits)
 
-        return cls(app, server, listen)
+        return cls(app, server, listener, listen)
 
     async def let_go(self) -> None:
         """Has each connection close after its next answer, and say so to the client."""
@@ -92,6 +97,8 @@ class SanicServer:
 
     async def accept(self) -> None:
         """Accepts connections again."""
+        if self._is_over:
+            return
         listening = await self._listen()
         if self._is_over or self._listening is not None:
             listening.close()
@@ -102,6 +109,8 @@ class SanicServer:
         """Accepts no connections ever more; those that there are stay."""
         self._is_over = True
         self.rest()
+        # As long as one process has it, nobody is refused.
+        self._listener.close()
 
     @property
     def connections(self) -> list[SanicProtocol]:

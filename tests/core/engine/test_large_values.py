@@ -53,7 +53,8 @@ async def test_both_directions_share_memory_with_the_models_process(tmp_path: Pa
 
 @in_event_loop
 async def test_a_process_that_dies_with_large_values_leaves_nothing(tmp_path: Path) -> None:
-    gc.collect()  # what earlier tests have left would be counted
+    gc.collect()
+    others = slot_descriptors()  # of earlier tests
     async with engine(tmp_path, *LARGE) as harness:
         worker = harness.worker
         version, _process = await upload_and_find(worker, "vk", "abort")
@@ -63,10 +64,10 @@ async def test_a_process_that_dies_with_large_values_leaves_nothing(tmp_path: Pa
             assert isinstance(answers[0], ModelLost)
             await healed(worker, version)
             # Of the new connection, and of what is left of the first answer.
-            await eventually(lambda: slot_descriptors() == 2, "its memory is gone")
+            await eventually(lambda: slot_descriptors() <= others + 2, "its memory is gone")
         assert is_sum(before, large())
         del before
-        await eventually(lambda: slot_descriptors() == 1, "its memory is gone")
+        await eventually(lambda: slot_descriptors() <= others + 1, "its memory is gone")
 
 
 @in_event_loop

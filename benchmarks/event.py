@@ -1,0 +1,149 @@
+"""One large row through a server, and through TensorFlow itself: ``FILE.pb``, a frozen graph.
+
+``python -m benchmarks.event FILE.pb``, beside which ``FILE.npz`` has arrays ``in:NODE``, one for
+each input: their first row is asked by packed MessagePack and by JSON, over 1 and 8 connections.
+Beside it, TensorFlow computes that row in a loop, with its own defaults, with oneDNN and without;
+and in a third process, simdjson parses the JSON body in a loop. All take turns. The goals: 0.8 of
+plain TensorFlow by MessagePack, and by JSON 0.7 of parsing and TensorFlow, one after the other.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+import msgspec
+import numpy as np
+
+from benchmarks import network
+from benchmarks.bodies import Body
+from benchmarks.modes import processor_s
+from benchmarks.servers import ENVIRONMENT, Server, tfaas
+from benchmarks.turns import Turns, turns_of
+from benchmarks.wrk import Load, drive
+from tfaas_core.tensors import Array
+
+_MODULE, _NAME = "benchmarks.event", "event"
+_ROUNDS, _SECONDS, _CALLS = 5, 2, 40
+_CONNECTIONS = (1, 8)
+_SWITCH = "TF_ENABLE_ONEDNN_OPTS"
+
+
+def main(file: Path) -> None:
+    """Prints the table: milliseconds a row, of the processor and by the clock."""
+    row = _row(file)
+    bodies = {"MessagePack, packed": _packed(row), "JSON": _json(row)}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        server = stack.enter_context(tfaas(Path(folder) / "server"))
+        with network.client(server.url) as to:
+            network.upload_graph(to, _NAME, file)
+        plain = [
+            stack.enter_context(
+                turns_of(
+                    _MODULE, "--compute", str(file), environment={**ENVIRONMENT, _SWITCH: value}
+                )
+            )
+            for value in "01"
+        ]
+        parsing = stack.enter_context(turns_of(_MODULE, "--parse", str(file)))
+        print("| body | connections | TensorFlow | parsing | server | of the loops |")
+        print("| --- | --- | --- | --- | --- | --- |")
+        for name, body in bodies.items():
+            for connections in _CONNECTIONS:
+                read = parsing if name == "JSON" else None
+                _print(name, server, Load([body], connections), plain, read)
+
+
+def _print(
+    name: str, server: Server, load: Load, plain: list[Turns], parsing: Turns | None
+) -> None:
+    rounds: list[tuple[list[float], list[float], list[float]]] = []
+    drive(server, load, 1)
+    for _ in range(_ROUNDS):
+        before_s = processor_s(server)
+        driven = drive(server, load, _SECONDS)
+        cpu_ms = (processor_s(server) - before_s) * 1e3 / driven.requests
+        served = [cpu_ms, 1e3 / driven.requests_per_s]
+        best = min((each.measured() for each in plain), key=lambda found: found[1])
+        rounds.append((best, parsing.measured() if parsing else [0.0, 0.0], served))
+    best, read, served = (
+        [median(each[side][at] for each in rounds) for at in (0, 1)] for side in range(3)
+    )
+    shares = [(best[at] + read[at]) / served[at] for at in (0, 1)]
+    cells = [f"{cpu:.2f}, {clock:.2f}" for cpu, clock in (best, read, served, shares)]
+    print(f"| {name} | {load.connections} | {' | '.join(cells)} |", flush=True)
+
+
+def _row(file: Path) -> dict[str, Array]:
+    with np.load(file.with_suffix(".npz")) as arrays:
+        found = {name: arrays[name] for name in arrays.files if name.startswith("in:")}
+    return {name.removeprefix("in:"): array[:1].astype("<f4") for name, array in found.items()}
+
+
+def _packed(row: dict[str, Array]) -> Body:
+    packed = {
+        name: {"dtype": "<f4", "shape": array.shape, "data": array.tobytes()}
+        for name, array in row.items()
+    }
+    path = f"/models/{_NAME}/predict/msgpack"
+    return Body(path, "application/msgpack", msgspec.msgpack.encode({"inputs": packed}), 1)
+
+
+def _json(row: dict[str, Array]) -> Body:
+    lists = {name: array.tolist() for name, array in row.items()}
+    path = f"/models/{_NAME}/predict/json"
+    return Body(path, "application/json", msgspec.json.encode({"inputs": lists}), 1)
+
+
+def _compute(file: Path) -> None:
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
+
+    row = _row(file)
+    definition = tf.compat.v1.GraphDef.FromString(file.read_bytes())
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(definition, name="")
+    with np.load(file.with_suffix(".npz")) as arrays:
+        (output,) = [name for name in arrays.files if name.startswith("out:")]
+    names = [f"{name}:0" for name in row]
+    session = tf.compat.v1.Session(graph=graph)
+    call = session.make_callable(f"{output.removeprefix('out:')}:0", names)
+    _measure(lambda: call(*row.values()))
+
+
+def _parse(file: Path) -> None:
+    from simdjson import Parser
+
+    body, parser = _json(_row(file)).content, Parser()
+
+    def parse() -> None:
+        inputs = parser.parse(body)["inputs"]
+        for name in inputs:
+            np.frombuffer(inputs[name].as_buffer(of_type="d")).astype("f4")
+
+    _measure(parse)
+
+
+def _measure(work: object) -> None:
+    assert callable(work)
+    for _ in sys.stdin:
+        before_s, start_s = time.process_time(), time.perf_counter()
+        for _ in range(_CALLS):
+            work()
+        told = (time.process_time() - before_s, time.perf_counter() - start_s)
+        print(*(each * 1e3 / _CALLS for each in told), flush=True)
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["--compute", file]:
+            _compute(Path(file))
+        case ["--parse", file]:
+            _parse(Path(file))
+        case [file]:
+            main(Path(file))
+        case _:
+            sys.exit("python -m benchmarks.event FILE.pb, with FILE.npz beside it")
