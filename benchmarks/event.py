@@ -12,9 +12,11 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -120,15 +122,15 @@ def _parse(file: Path) -> None:
     body, parser = _json(_row(file)).content, Parser()
 
     def parse() -> None:
-        inputs = parser.parse(body)["inputs"]
+        parsed: Any = parser.parse(body)
+        inputs = parsed["inputs"]
         for name in inputs:
             np.frombuffer(inputs[name].as_buffer(of_type="d")).astype("f4")
 
     _measure(parse)
 
 
-def _measure(work: object) -> None:
-    assert callable(work)
+def _measure(work: Callable[[], object]) -> None:
     for _ in sys.stdin:
         before_s, start_s = time.process_time(), time.perf_counter()
         for _ in range(_CALLS):
