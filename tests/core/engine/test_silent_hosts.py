@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,20 @@ async def test_who_asks_while_one_of_them_is_left_out_is_told_of_the_others(tmp_
         await engine.close()
         async with asyncio.timeout(60):
             assert await asking == []
+
+
+@in_event_loop
+async def test_one_whose_threads_all_wait_for_files_is_none_of_them(tmp_path: Path) -> None:
+    are_there, loop = threading.Event(), asyncio.get_running_loop()
+    async with started(DoorFactory(), tmp_path, []) as harness:
+        await harness.worker.upload("vk", "sum")
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        waiting = loop.run_in_executor(None, are_there.wait)
+        try:
+            assert [each.model for each in await harness.worker.engine.servables()] == ["vk/1"]
+        finally:
+            are_there.set()
+            await waiting
 
 
 @in_event_loop
