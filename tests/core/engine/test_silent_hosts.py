@@ -76,9 +76,12 @@ async def test_one_whose_threads_all_wait_for_files_is_none_of_them(tmp_path: Pa
             await waiting
 
 
+@pytest.mark.parametrize("timeout_s", [0.01, 1], ids=["as one that is dead", "as a request"])
 @in_event_loop
-async def test_uploads_and_roll_backs_to_one_of_them_are_given_up(tmp_path: Path) -> None:
-    settings = ["engine.isolation=model", "server.request_timeout_s=0.5"]
+async def test_uploads_and_roll_backs_to_one_of_them_are_given_up(
+    tmp_path: Path, timeout_s: float
+) -> None:
+    settings = ["engine.isolation=model", f"server.request_timeout_s={timeout_s}"]
     async with started(DoorFactory(), tmp_path, settings) as harness, hanging_host() as it:
         worker = harness.worker
         engine = worker.engine
@@ -86,7 +89,7 @@ async def test_uploads_and_roll_backs_to_one_of_them_are_given_up(tmp_path: Path
         stored = worker.store("vk", "sum")
         engine.call_at([FarDoor(it.address, TOKEN, 0.5)])
         await eventually(lambda: states(engine)[it.address] == "serves", "it is connected")
-        why = f"host {it.address} .* has answered nothing for 0.5 s; try again"
+        why = f"host {it.address} .* has answered nothing for {max(timeout_s, 0.5):g} s; try again"
         async with asyncio.timeout(60):
             for asking in (worker.upload("vk", "sum"), engine.ready(stored)):
                 with pytest.raises(Unavailable, match=why):
