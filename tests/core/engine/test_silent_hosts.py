@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.engine.hanging_host import hanging_host
+from tests.core.engine.hanging_host import Cable, hanging_host
 from tfaas_core.engine.base import Engine
 from tfaas_core.engine.in_front.dialling import FarDoor
 from tfaas_core.engine.in_front.placement import Placement
 from tfaas_core.engine.in_front.remote_engine import RemoteEngine
 from tfaas_core.errors import Unavailable
-from tfaas_core.testing.engine_harness import started
+from tfaas_core.testing.engine_harness import rows_of, started
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.suites.engine.door import TOKEN, DoorFactory
 from tfaas_core.testing.waiting import eventually
@@ -94,3 +94,19 @@ async def test_uploads_and_roll_backs_to_one_of_them_are_given_up(
             for asking in (worker.upload("vk", "sum"), engine.ready(stored)):
                 with pytest.raises(Unavailable, match=why):
                     await asking
+
+
+@in_event_loop
+async def test_so_are_examples_of_an_upload_if_it_hangs_before_them(tmp_path: Path) -> None:
+    settings = ["engine.isolation=model", "server.request_timeout_s=3"]
+    async with started(made := DoorFactory(), tmp_path, settings) as harness:
+        worker, engine = harness.worker, harness.worker.engine
+        assert isinstance(engine, RemoteEngine)
+        async with Cable.to(made.made[0].address) as it:
+            engine.call_at([FarDoor(it.address, TOKEN, 1.0)])
+            await eventually(lambda: states(engine)[it.address] == "serves", "it is connected")
+            loaded = await worker.prepare("vk", "sum")
+            it.hangs.set()
+            with pytest.raises(Unavailable, match="has answered nothing for 3 s; try again"):
+                await worker.run_prepared(loaded, rows_of(1))
+            engine.discard(loaded.ticket)
