@@ -1,4 +1,4 @@
-"""A host that hangs: it lets servers in, and answers nothing from then on."""
+"""Hosts that hang: one that lets servers in, and answers nothing from then on; or any other one."""
 
 from __future__ import annotations
 
@@ -50,3 +50,47 @@ async def hanging_host() -> AsyncIterator[HangingHost]:
         finally:
             taking.cancel()
             await asyncio.gather(taking, return_exceptions=True)
+
+
+class Cable:
+    """Leads to the host at ``place``. Once ``hangs`` is set, nothing that this says arrives."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._passing: set[asyncio.Task[None]] = set()
+        self.hangs = asyncio.Event()
+        self.address = ""
+
+    @classmethod
+    @asynccontextmanager
+    async def to(cls, place: str) -> AsyncIterator[Cable]:
+        """One for the block."""
+        cable = cls(place)
+        server = await asyncio.start_server(cable._connect, "127.0.0.1", 0)
+        cable.address = "{}:{}".format(*server.sockets[0].getsockname())
+        try:
+            yield cable
+        finally:
+            server.close()
+            for task in cable._passing:
+                task.cancel()
+            await asyncio.gather(*cable._passing, return_exceptions=True)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        their_reader, their_writer = await asyncio.open_connection(*self._place.split(":"))
+        there, back = self._pass(reader, their_writer), self._pass(their_reader, writer, self.hangs)
+        self._passing |= {asyncio.create_task(there), asyncio.create_task(back)}
+
+    async def _pass(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        hangs: asyncio.Event | None = None,
+    ) -> None:
+        try:
+            while (data := await reader.read(1 << 16)) and not (hangs and hangs.is_set()):
+                writer.write(data)
+            if data:
+                await asyncio.get_running_loop().create_future()
+        finally:
+            writer.close()

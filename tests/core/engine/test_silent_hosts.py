@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.core.engine.hanging_host import hanging_host
+from tests.core.engine.hanging_host import Cable, hanging_host
 from tfaas_core.engine.base import Engine
 from tfaas_core.engine.in_front.dialling import FarDoor
 from tfaas_core.engine.in_front.placement import Placement
 from tfaas_core.engine.in_front.remote_engine import RemoteEngine
 from tfaas_core.errors import Unavailable
-from tfaas_core.testing.engine_harness import started
+from tfaas_core.testing.engine_harness import rows_of, started
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.suites.engine.door import TOKEN, DoorFactory
 from tfaas_core.testing.waiting import eventually
@@ -61,8 +63,25 @@ async def test_who_asks_while_one_of_them_is_left_out_is_told_of_the_others(tmp_
 
 
 @in_event_loop
-async def test_uploads_and_roll_backs_to_one_of_them_are_given_up(tmp_path: Path) -> None:
-    settings = ["engine.isolation=model", "server.request_timeout_s=0.5"]
+async def test_one_whose_threads_all_wait_for_files_is_none_of_them(tmp_path: Path) -> None:
+    are_there, loop = threading.Event(), asyncio.get_running_loop()
+    async with started(DoorFactory(), tmp_path, []) as harness:
+        await harness.worker.upload("vk", "sum")
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        waiting = loop.run_in_executor(None, are_there.wait)
+        try:
+            assert [each.model for each in await harness.worker.engine.servables()] == ["vk/1"]
+        finally:
+            are_there.set()
+            await waiting
+
+
+@pytest.mark.parametrize("timeout_s", [0.01, 1], ids=["as one that is dead", "as a request"])
+@in_event_loop
+async def test_uploads_and_roll_backs_to_one_of_them_are_given_up(
+    tmp_path: Path, timeout_s: float
+) -> None:
+    settings = ["engine.isolation=model", f"server.request_timeout_s={timeout_s}"]
     async with started(DoorFactory(), tmp_path, settings) as harness, hanging_host() as it:
         worker = harness.worker
         engine = worker.engine
@@ -70,8 +89,24 @@ async def test_uploads_and_roll_backs_to_one_of_them_are_given_up(tmp_path: Path
         stored = worker.store("vk", "sum")
         engine.call_at([FarDoor(it.address, TOKEN, 0.5)])
         await eventually(lambda: states(engine)[it.address] == "serves", "it is connected")
-        why = f"host {it.address} .* has answered nothing for 0.5 s; try again"
+        why = f"host {it.address} .* has answered nothing for {max(timeout_s, 0.5):g} s; try again"
         async with asyncio.timeout(60):
             for asking in (worker.upload("vk", "sum"), engine.ready(stored)):
                 with pytest.raises(Unavailable, match=why):
                     await asking
+
+
+@in_event_loop
+async def test_so_are_examples_of_an_upload_if_it_hangs_before_them(tmp_path: Path) -> None:
+    settings = ["engine.isolation=model", "server.request_timeout_s=3"]
+    async with started(made := DoorFactory(), tmp_path, settings) as harness:
+        worker, engine = harness.worker, harness.worker.engine
+        assert isinstance(engine, RemoteEngine)
+        async with Cable.to(made.made[0].address) as it:
+            engine.call_at([FarDoor(it.address, TOKEN, 1.0)])
+            await eventually(lambda: states(engine)[it.address] == "serves", "it is connected")
+            loaded = await worker.prepare("vk", "sum")
+            it.hangs.set()
+            with pytest.raises(Unavailable, match="has answered nothing for 3 s; try again"):
+                await worker.run_prepared(loaded, rows_of(1))
+            engine.discard(loaded.ticket)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -50,6 +50,7 @@ from tfaas_core.engine.shared.sent_files import in_thread, send_files
 from tfaas_core.engine.statuses import ServableStatus
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.system.links.link import FarLink, Link
+from tfaas_core.tensors import Array
 
 _FINISH_LOOK_S = 0.05
 
@@ -138,6 +139,17 @@ class HostEngine(LocalEngine):
         done: Done = await self._link.ask(partial(PrepareSent, candidate=there, sent=sent))
         assert done.loaded is not None
         return done.loaded
+
+    async def run_prepared(
+        self,
+        ticket: int,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool = False,
+    ) -> list[Array]:
+        running = super().run_prepared(ticket, version, inputs, rows, whole)
+        return await self.pulse.answered(asyncio.ensure_future(running))
 
     async def adopt(self, ticket: int, version: ModelVersion) -> None:
         # Nothing is accelerated there: that takes files of this machine.

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from tfaas_core.engine.in_front.dialling import FarDoor, HostSilentError
+from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError, HostSilentError
 from tfaas_core.engine.statuses import ServableStatus
 
 T = TypeVar("T")
@@ -15,7 +15,8 @@ T = TypeVar("T")
 class Pulse:
     """``ask`` asks the host what is loaded there; all that want to know that share an answer.
 
-    ``patience_s``: so long a host may answer nothing while it does something else.
+    ``patience_s``: so long a host may answer nothing while it does something else; it is at least
+    what ``servables`` waits.
     """
 
     def __init__(
@@ -24,7 +25,8 @@ class Pulse:
         ask: Callable[[], Coroutine[Any, Any, list[ServableStatus]]],
         patience_s: float,
     ) -> None:
-        self._door, self._ask, self._patience_s = door, ask, patience_s
+        self._door, self._ask = door, ask
+        self._patience_s = max(patience_s, door.dead_after_s)
         self._asking: asyncio.Task[list[ServableStatus]] | None = None
         self._until_s = 0.0
 
@@ -51,15 +53,24 @@ class Pulse:
         asked.add_done_callback(_is_seen)
         try:
             while not (await asyncio.wait([asked], timeout=self._door.dead_after_s))[0]:
-                async with asyncio.timeout(self._patience_s):
-                    await asyncio.shield(self._asked())
+                await self._answer_beside(asked)
         except asyncio.CancelledError:
             asked.cancel()
             raise
-        except TimeoutError:
-            why = f"is connected, and has answered nothing for {self._patience_s:g} s; try again"
-            raise HostSilentError(self._door.away(why).message) from None
         return asked.result()
+
+    async def _answer_beside(self, asked: asyncio.Future[Any]) -> None:
+        """Returns once the host has answered anything, an error, say, or ``asked`` is done."""
+        asking = self._asked()
+        either = {asked, asking}
+        done, _pending = await asyncio.wait(
+            either, timeout=self._patience_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done:
+            why = f"is connected, and has answered nothing for {self._patience_s:g} s; try again"
+            raise HostSilentError(self._door.away(why).message)
+        if not asked.done() and isinstance(error := asking.exception(), HostAwayError):
+            raise error
 
     async def finished(self) -> None:
         """Returns once nothing is asked any more, after the host has gone: that answers all."""

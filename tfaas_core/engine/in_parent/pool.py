@@ -90,6 +90,7 @@ class Pool(Supervisor):
         for worker in self._workers:
             self._hand_over.forget(worker)
         await self._seats.close()
+        self._statuses.close()
         for link in self._workers.values():
             link.close()
 
@@ -289,8 +290,7 @@ class Pool(Supervisor):
 
     async def _count(self, worker: int, message: Count) -> None:
         statuses = [seat.status() for seat in self._seats]
-        sized = await asyncio.to_thread(self._statuses.with_memory, statuses)
-        sized.sort(key=lambda status: status.model)
+        sized = await self._statuses.with_memory(statuses)
         self._send(worker, Counted(message.call, sized))
 
     def processes(self) -> dict[int, str]:
