@@ -28,6 +28,7 @@ class Together:
         self._all_bytes = 0
         self._at: Counter[tuple[str, int]] | None = None
         self._most: Counter[str] = Counter()
+        self._most_of_all = 0
         self.most_bytes = _most_bytes()
 
     def add(self, place: Place, size: int) -> None:
@@ -46,13 +47,15 @@ class Together:
 
     def is_too_much(self) -> bool:
         """Whether more than ``most_bytes`` may be there at once."""
-        return self._at is not None and self._most.total() > self.most_bytes
+        return self._most_of_all > self.most_bytes
 
     def _count(self, at: Counter[tuple[str, int]], place: Place, more: int) -> None:
         function = place.function
         level = function, self._levels[function].of(place.node)
         at[level] += more
-        self._most[function] = max(self._most[function], at[level])
+        higher = max(0, at[level] - self._most[function])
+        self._most[function] += higher
+        self._most_of_all += higher
 
 
 class _Levels:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import resource
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_backends.runtimes.vetting.graph_vetting import vet_graph
-from tfaas_backends.runtimes.vetting.together import MAX_ALL_MADE_BYTES
+from tfaas_backends.runtimes.vetting.place import Place
+from tfaas_backends.runtimes.vetting.together import MAX_ALL_MADE_BYTES, Together
 
 from tests.backends.runtimes.vetting.graphs import add, call, constant, harmless
 from tfaas_core.errors import CannotServe
@@ -121,6 +123,24 @@ def test_functions_count_if_they_may_run(change: Callable[[Any], None]) -> None:
     vet_graph(graph_def, (), 0).check_none()
     change(graph_def)
     assert refused_at(graph_def) == ["f4", "made"]
+
+
+def cpu_s_of_asking(functions: int) -> float:
+    """Whether that is too much which so many functions make; the least of some rounds."""
+    names = [f"f{number}" for number in range(functions)]
+    together = Together({name: {} for name in names}, ())
+    for name in names:
+        together.add(Place("made", name), MAX_ALL_MADE_BYTES)
+    rounds = []
+    for _ in range(5):
+        begin_s = time.process_time()
+        assert all(together.is_too_much() for _ in range(100))
+        rounds.append(time.process_time() - begin_s)
+    return min(rounds)
+
+
+def test_how_many_functions_there_are_is_not_gone_through_for_each_node() -> None:
+    assert cpu_s_of_asking(20_000) < 20 * cpu_s_of_asking(2)
 
 
 def test_where_a_process_may_have_more_there_may_be_more_at_once() -> None:
