@@ -8,6 +8,7 @@ from typing import Any
 
 from tfaas_backends.runtimes.saved_model.gathers import GATHERS, read_first
 from tfaas_backends.runtimes.tensorflow.private import op_def_registry
+from tfaas_backends.runtimes.tensorflow.pruning import called
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.tensors import Array
 
@@ -22,6 +23,9 @@ _CALLS = {
     "StatelessWhile": (0, ("cond", "body")),
 }
 """Ops that hand their inputs, all but the first few, to the functions in these attributes."""
+
+_ANY = ""
+"""What other ops may call a function with: any variable."""
 
 
 class _Body:
@@ -71,6 +75,7 @@ class VariableUses:
         self._variables = {node.name: node for node in graph_def.node if node.name in variables}
         for name in self._variables:
             self._graph.variables(name).add(name)
+        self._add_unknown()
         self._spread()
         self.only_read = self._variables.keys() - self._ambiguous() - self._used_otherwise()
 
@@ -91,6 +96,14 @@ class VariableUses:
             for node in [node for node in body.nodes if node.op in GATHERS]:
                 if body.variables(node.input[0]) & self.only_read:
                     read_first(node, body.nodes, taken, body.function is not None)
+
+    def _add_unknown(self) -> None:
+        """Functions that other ops call, the branches of a Case say, may get any variable."""
+        for node in (node for body in self._bodies for node in body.nodes if node.op not in _CALLS):
+            for callee in (self._functions.get(name) for name in called(node)):
+                if callee is not None:
+                    for argument in callee.function.signature.input_arg:
+                        callee.variables(argument.name).add(_ANY)
 
     def _spread(self) -> None:
         """Follows variables into functions and out of them."""
@@ -130,6 +143,7 @@ class VariableUses:
         for body in self._bodies:
             for node in body.nodes:
                 names = set().union(*(body.variables(reference) for reference in node.input))
+                names.discard(_ANY)
                 if names and node.op not in _CALLS and not self._only_reads(node, names):
                     found |= names
         return found

@@ -65,6 +65,12 @@ def assigned(x: Any, a: Any, b: Any) -> Any:
     return x * a.assign(a + 1) + b
 
 
+def shared_with_a_branch(x: Any, a: Any, b: Any) -> Any:
+    """One call of a function is behind an op that is not followed."""
+    branch = tf.cast(x[0], tf.int32)
+    return multiplied(x, a) + tf.switch_case(branch, [lambda: x, lambda: multiplied(x, b)])
+
+
 def chosen(x: Any, a: Any, b: Any) -> Any:
     """Which of the two is read is only known when it runs."""
     handle = tf.cond(x[0] > 9, lambda: tf.identity(a.handle), lambda: tf.identity(b.handle))
@@ -116,6 +122,7 @@ def test_variables_that_are_only_read_become_constants(
         (shared_function, set(), A + B),
         (gathered, {"b"}, A[::-1] + B),
         (assigned, {"b"}, A + 1 + B),
+        (shared_with_a_branch, set(), A + B),
         (chosen, set(), B),
     ],
 )
