@@ -94,7 +94,7 @@ class VariableUses:
         for body in self._bodies:
             taken = body.names()
             for node in [node for node in body.nodes if node.op in GATHERS]:
-                if body.variables(node.input[0]) & self.only_read:
+                if node.input and body.variables(node.input[0]) & self.only_read:
                     read_first(node, body.nodes, taken, body.function is not None)
 
     def _add_unknown(self) -> None:
