@@ -103,6 +103,9 @@ class Servable(ABC):
     threads: int = 0
     """How many threads a run uses, once it is tuned; 0: it does not say."""
 
+    executor: str = ""
+    """What has the ops of a run done, as its library calls it, once it is tuned; may be empty."""
+
     takes_any_shape: bool = False
     """Whether ``run`` takes inputs of other shapes than the signature's if what it computes does,
     and raises DoesNotFit if not."""
@@ -255,11 +258,8 @@ class Runtime(ABC):
         Unless overridden: the files right in it whose names end in one of ``suffixes``. What lies
         beside a model, such as params.json, is left out later.
         """
-        return [
-            path
-            for path in folder.iterdir()
-            if path.name.endswith(self.suffixes) and path.is_file()
-        ]
+        files = filter(Path.is_file, folder.iterdir())
+        return [path for path in files if path.name.endswith(self.suffixes)]
 
     def file_name(self, uploaded: str) -> str:
         """What a model's file is called in a bundle to download, where ``find`` finds it again.

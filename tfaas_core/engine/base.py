@@ -68,7 +68,9 @@ class Loaded(msgspec.Struct, frozen=True):
     others: tuple[OtherSignature, ...] = ()
     """The further signatures that requests may name."""
     declared: dict[str, Any] = {}
-    """As Servable has it."""
+    """As Servable has it, like these two."""
+    threads: int = 0
+    executor: str = ""
 
 
 class Engine(ABC):
@@ -167,9 +169,10 @@ class Engine(ABC):
         """The other hosts that run models, as this worker knows them."""
         return []
 
-    async def acceleration(self, version: ModelVersion) -> dict[str, str]:
+    async def acceleration(self, version: ModelVersion) -> dict[str, Any]:
         """What runs a version: its ``name``, if that is known, and a sentence on why, ``reason``;
-        and in which ``mode``, and why, ``mode_reason``. What there is no choice of is left out.
+        in which ``mode``, and why, ``mode_reason``; and once it is loaded, by how many ``threads``
+        and which ``executor``. What there is no choice of, or nobody tells, is left out.
         """
         return {}
 

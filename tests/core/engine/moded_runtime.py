@@ -31,7 +31,7 @@ class ModedServable(FakeServable):
         super().__init__(lambda rows: self._work())
         self._kind = kind
         self._held = np.ones(held_bytes, np.uint8)
-        self.threads = threads or 3
+        self.threads, self.executor = threads or 3, "in turn"
         self.stateful = kind == "stateful"
 
     def run(self, inputs: list[Array]) -> list[Array]:  # type: ignore[override]

@@ -95,6 +95,8 @@ FLAWS: dict[str, tuple[Callable[[], object], str]] = {
     "nothing": (lambda: None, "what load returns is None, it should be a Servable"),
     "a number for a bool": (lambda: Odd(stateful=1), "stateful is 1, it should be True or False"),
     "numpy's bool": (lambda: Odd(stateful=np.bool_(False)), "stateful is np.False_, it should"),
+    "numpy's threads": (lambda: Odd(threads=np.int64(2)), "threads is np.int64(2), it should"),
+    "a numbered executor": (lambda: Odd(executor=1), "executor is 1, it should be a str"),
     "no signature": (lambda: Odd(signature=None), "signature is None, it should be a Signature"),
     "a list of inputs": (lambda: _signature(inputs=[X]), "inputs of the signature is [TensorSpec"),
     "no specs": (lambda: _signature(outputs=("sum",)), "it should be a tuple of TensorSpecs"),

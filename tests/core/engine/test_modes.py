@@ -11,12 +11,13 @@ import pytest
 
 from tests.core.engine.moded import is_quick, moded, uploaded
 from tests.core.engine.moded_runtime import ModedRuntime
-from tfaas_core.engine.base import Candidate
+from tfaas_core.engine.base import Candidate, EngineFactory
 from tfaas_core.engine.in_parent.fork_servers import fork_servers
 from tfaas_core.engine.in_parent.modes import mode_trials
 from tfaas_core.engine.in_parent.modes.mode_cache import ModeCache
 from tfaas_core.engine.in_parent.modes.mode_trials import Fits, ModeTrials
 from tfaas_core.engine.in_parent.modes.modes import Modes
+from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.engine.shared.mode import Mode
 from tfaas_core.errors import CannotServe, ConfigError
 from tfaas_core.models.model import ModelVersion
@@ -123,6 +124,9 @@ async def test_a_remote_host_tells_the_mode(tmp_path: Path) -> None:
         assert told["mode_reason"].startswith(WHYS["instant"])
 
 
+SERVABLE = {"threads": 3, "executor": "in turn"}
+"""What a ModedServable says of itself."""
+
 WHYS = {
     "slower": "quick is ",
     "instant": "no other is tried: a run takes ",
@@ -191,13 +195,26 @@ async def test_what_is_said_is_not_tried(tmp_path: Path, trials: list[str]) -> N
         assert await is_quick(harness, said)
         said = msgspec.structs.replace(said, params={"mode": "quick"})
         told = await harness.worker.engine.acceleration(said)
-        assert told == {"mode": "quick", "mode_reason": "its params say so"}
+        assert told == {"mode": "quick", "mode_reason": "its params say so", **SERVABLE}
         with pytest.raises(CannotServe, match='mode is "swift", but the runtime'):
             await uploaded(harness, "slower", mode="swift")
     async with moded(tmp_path, "engine.mode=quick") as harness:
         assert await is_quick(harness, await uploaded(harness, "slower"))
         assert not await is_quick(harness, await uploaded(harness, "quicker", mode="usual"))
     assert trials == []
+
+
+@pytest.mark.parametrize("factory", [LocalEngineFactory, DoorFactory])
+@in_event_loop
+async def test_what_runs_a_model_as_usual_is_told_once_it_is_loaded(
+    tmp_path: Path, factory: type[EngineFactory]
+) -> None:
+    async with moded(tmp_path, "engine.mode=usual", factory=factory) as harness:
+        version = harness.worker.store("quicker", "moded quicker")
+        assert await harness.worker.engine.acceleration(version) == {}
+        assert not await is_quick(harness, version)
+        told = await harness.worker.engine.acceleration(version)
+        assert told == {"mode": "usual", **SERVABLE}
 
 
 @in_event_loop

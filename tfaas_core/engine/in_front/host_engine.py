@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -159,9 +159,9 @@ class HostEngine(LocalEngine):
     async def ready(self, version: ModelVersion) -> bool:
         return await self.pulse.answered(asyncio.ensure_future(super().ready(version)))
 
-    async def acceleration(self, version: ModelVersion) -> dict[str, str]:
+    async def acceleration(self, version: ModelVersion) -> dict[str, Any]:
         # What is wanted is said to the host.
-        return await self._accelerating.mode_told(version)
+        return await self._accelerating.how_told(version)
 
     async def servables(self) -> list[ServableStatus]:
         """Raises HostAwayError, too, if the host does not tell within ``dead_after_s``."""

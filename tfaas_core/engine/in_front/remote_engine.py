@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -221,7 +221,7 @@ class RemoteEngine(Engine):
     def hosts(self) -> list[HostStatus]:
         return [host.status for host in [*self._hosts, *self._left_out]]
 
-    async def acceleration(self, version: ModelVersion) -> dict[str, str]:
+    async def acceleration(self, version: ModelVersion) -> dict[str, Any]:
         engine = self._homes.known(version)
         return {} if engine is None else await engine.acceleration(version)
 

@@ -131,8 +131,7 @@ def _begin_load(
         for descriptor in descriptors:
             os.close(descriptor)
         error = OSError("too many files are open in its process")
-        send(LoadFailed(order.ticket, Failure.of(_no_room(order, error))))
-        return
+        return send(LoadFailed(order.ticket, Failure.of(_no_room(order, error))))
 
     with _told_if_it_fails(order, send), ExitStack() as unless_it_begins:
         meter = (AddingMeter if order.adds_up else Meter).of(descriptors[0])
@@ -272,6 +271,8 @@ def _done(order: Load, all_signed: Sequence[Signed | None]) -> LoadDone:
         any(signed is not None and signed.servable.stateful for signed in all_signed),
         others_of(all_signed),
         dict(servable.declared),
+        servable.threads,
+        servable.executor,
     )
     done = LoadDone(loaded)
     packed(done)

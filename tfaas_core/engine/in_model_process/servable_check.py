@@ -38,6 +38,9 @@ def _others(servable: Servable) -> Mapping[str, object]:
 
 
 def _check_one(servable: Servable) -> None:
+    if type(servable.threads) is not int:
+        raise _wrong("threads", servable.threads, "an int")
+    _check_text("executor", servable.executor)
     check_flag("stateful", servable.stateful)
     check_flag("takes_any_shape", servable.takes_any_shape)
     signature = servable.signature

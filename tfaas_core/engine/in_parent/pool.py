@@ -276,8 +276,8 @@ class Pool(Supervisor):
                         accelerations.begin(instance, message)
             return
         runs = accelerations.runs(seat) if accelerations is not None and seat else None
-        name, reason = (seat.mode.name, seat.mode.reason) if seat else ("", NOT_LOADED)
-        self._send(worker, Runs(message.call, *(runs or ("", NOT_LOADED)), name, reason))
+        how = seat.how() if seat else ("", NOT_LOADED)
+        self._send(worker, Runs(message.call, *(runs or ("", NOT_LOADED)), *how))
 
     def mode(self, ticket: int) -> Mode | None:
         """In which what is loaded is run; None: it is gone."""

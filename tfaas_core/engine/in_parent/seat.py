@@ -120,6 +120,12 @@ class Seat(msgspec.Struct):
             return False
         return self.process is not None and not self.is_lost and not self.leaving
 
+    def how(self) -> tuple[str, str, int, str]:
+        """Its mode, and why that; and its threads and executor, as far as they are known yet."""
+        found = self.loaded.result() if self.is_ready else None
+        threads, executor = (found.threads, found.executor) if found else (0, "")
+        return self.mode.name, self.mode.reason, threads, executor
+
     def leave(self, why: str) -> None:
         """No new request goes there; ``why``: see ModelUnloaded."""
         self.leaving, self.why_leaving = True, why

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tfaas_core.engine.base import WorkerContext
 from tfaas_core.engine.shared.acceleration import packed_examples
@@ -28,7 +29,7 @@ _log = logging.getLogger("tfaas.engine")
 
 
 class Accelerating:
-    """Does nothing unless accelerators or modes are wanted. It belongs to the event loop."""
+    """Begins nothing unless accelerators are wanted. It belongs to the event loop."""
 
     def __init__(self, context: WorkerContext, link: Link[ToWorker]) -> None:
         engine = context.config.engine
@@ -47,24 +48,27 @@ class Accelerating:
         if self._is_on:
             self._tasks.spawn(self._accelerate(version.chosen, path))
 
-    async def told(self, version: ModelVersion) -> dict[str, str]:
+    async def told(self, version: ModelVersion) -> dict[str, Any]:
         """As ``Engine.acceleration``."""
-        has_mode = self._has_modes and (Params.of(version.params).mode or self._mode) != USUAL
-        if not self._is_on and not has_mode:
-            return {}
         if (told := await self._asked(version)) is None:
             return {}
         found = {"name": told.engine, "reason": told.reason} if self._is_on else {}
-        if has_mode:
-            found |= {"mode": told.mode, "mode_reason": told.mode_reason}
-        return {key: value for key, value in found.items() if value}
+        is_chosen = self._has_modes and (Params.of(version.params).mode or self._mode) != USUAL
+        return _said(found | self._how(version, told, is_chosen))
 
-    async def mode_told(self, version: ModelVersion) -> dict[str, str]:
-        """The same of its mode alone, if it is loaded, and the pool has a reason for the mode."""
+    async def how_told(self, version: ModelVersion) -> dict[str, Any]:
+        """The same without its name, if it is loaded; the pool knows whether a mode was chosen."""
         told = await self._asked(version)
-        if told is None or not told.mode or not told.mode_reason:
+        if told is None or not told.mode:
             return {}
-        return {"mode": told.mode, "mode_reason": told.mode_reason}
+        return _said(self._how(version, told, is_chosen=bool(told.mode_reason)))
+
+    def _how(self, version: ModelVersion, told: Runs, is_chosen: bool) -> dict[str, Any]:
+        found: dict[str, Any] = {"threads": told.threads, "executor": told.executor}
+        if is_chosen:
+            return {"mode": told.mode, "mode_reason": told.mode_reason} | found
+        runtime = self._context.runtimes.get(version.runtime)
+        return {"mode": told.mode} | found if runtime and runtime.modes else found
 
     async def _asked(self, version: ModelVersion) -> Runs | None:
         try:
@@ -87,3 +91,7 @@ class Accelerating:
         found = path or self._context.artifact(version)
         examples = packed_examples(self._context.examples(version))
         return Accelerate(version.key, str(found), version.checksum, examples)
+
+
+def _said(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if value}

@@ -131,7 +131,7 @@ class LocalEngine(Engine):
         await self._link.ask(partial(Adopt, ticket=ticket, key=version.key))
         self._accelerating.begin(version)
 
-    async def acceleration(self, version: ModelVersion) -> dict[str, str]:
+    async def acceleration(self, version: ModelVersion) -> dict[str, object]:
         return await self._accelerating.told(version)
 
     async def servables(self) -> list[ServableStatus]:

@@ -27,12 +27,17 @@ class AskAcceleration(msgspec.Struct, frozen=True, tag=True):
 
 
 class Runs(Answer, frozen=True, tag=True):
-    """This engine runs the version, for this reason; and in this mode, for that one."""
+    """This engine runs the version, for this reason; and in this mode, for that one.
+
+    ``threads`` and ``executor``: as Servable has them, of the process that was loaded first.
+    """
 
     engine: str
     reason: str
     mode: str = ""
     mode_reason: str = ""
+    threads: int = 0
+    executor: str = ""
 
 
 class Switch(msgspec.Struct, frozen=True, tag=True):

@@ -59,7 +59,7 @@ class GraphServable(Servable):
         self._open_session = open_session
         self._session = session
         self._tunable = tunable
-        self.threads = threads
+        self.threads, self.executor = threads, session.executor
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         return self._session.run(inputs)
@@ -83,6 +83,7 @@ class GraphServable(Servable):
         if self._tunable:
             open_session, signature = self._open_session, self.signature
             self._session, self.threads = tuned(self._session, open_session, inputs, signature)
+            self.executor = self._session.executor
             return_free_memory()
 
     def reset(self) -> None:

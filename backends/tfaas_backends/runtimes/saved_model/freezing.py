@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from tfaas_backends.runtimes.saved_model.gathers import GATHERS, read_first
 from tfaas_backends.runtimes.tensorflow.private import op_def_registry
+from tfaas_backends.runtimes.tensorflow.pruning import called
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.tensors import Array
 
@@ -21,6 +23,9 @@ _CALLS = {
     "StatelessWhile": (0, ("cond", "body")),
 }
 """Ops that hand their inputs, all but the first few, to the functions in these attributes."""
+
+_ANY = ""
+"""What other ops may call a function with: any variable."""
 
 
 class _Body:
@@ -41,6 +46,11 @@ class _Body:
         """The reference to an output of one of ``_CALLS``."""
         return f"{call.name}:{index}" if self.function is None else f"{call.name}:output:{index}"
 
+    def names(self) -> set[str]:
+        """Of its nodes, and of the function's arguments."""
+        arguments = () if self.function is None else self.function.signature.input_arg
+        return {each.name for each in (*self.nodes, *arguments)}
+
     def groups(self) -> list[set[str]]:
         """For each reference, the variables that it may be."""
         return list(self._variables.values())
@@ -49,10 +59,14 @@ class _Body:
 class VariableUses:
     """How a GraphDef and its functions use ``variables``, names of its nodes.
 
-    ``only_read`` are those that it does nothing with but read.
+    ``only_read`` are those that it does nothing with but read, by one of the ops ``reads`` if they
+    are resources.
     """
 
-    def __init__(self, graph_def: Any, variables: Collection[str]) -> None:
+    def __init__(
+        self, graph_def: Any, variables: Collection[str], reads: Collection[str] = (_READ,)
+    ) -> None:
+        self._reads = reads
         self._graph = _Body(graph_def.node)
         self._functions = {
             f.signature.name: _Body(f.node_def, f) for f in graph_def.library.function
@@ -61,6 +75,7 @@ class VariableUses:
         self._variables = {node.name: node for node in graph_def.node if node.name in variables}
         for name in self._variables:
             self._graph.variables(name).add(name)
+        self._add_unknown()
         self._spread()
         self.only_read = self._variables.keys() - self._ambiguous() - self._used_otherwise()
 
@@ -73,6 +88,22 @@ class VariableUses:
         for name in values:
             if self._variables[name].op != _RESOURCE:
                 _make_constant(self._variables[name], values[name])
+
+    def gather_from_values(self) -> None:
+        """Changes the GraphDef: what gathers from a variable of ``only_read`` reads it first."""
+        for body in self._bodies:
+            taken = body.names()
+            for node in [node for node in body.nodes if node.op in GATHERS]:
+                if node.input and body.variables(node.input[0]) & self.only_read:
+                    read_first(node, body.nodes, taken, body.function is not None)
+
+    def _add_unknown(self) -> None:
+        """Functions that other ops call, the branches of a Case say, may get any variable."""
+        for node in (node for body in self._bodies for node in body.nodes if node.op not in _CALLS):
+            for callee in (self._functions.get(name) for name in called(node)):
+                if callee is not None:
+                    for argument in callee.function.signature.input_arg:
+                        callee.variables(argument.name).add(_ANY)
 
     def _spread(self) -> None:
         """Follows variables into functions and out of them."""
@@ -112,15 +143,23 @@ class VariableUses:
         for body in self._bodies:
             for node in body.nodes:
                 names = set().union(*(body.variables(reference) for reference in node.input))
+                names.discard(_ANY)
                 if names and node.op not in _CALLS and not self._only_reads(node, names):
                     found |= names
         return found
 
     def _only_reads(self, node: Any, variables: set[str]) -> bool:
         if any(self._variables[name].op == _RESOURCE for name in variables):
-            return bool(node.op == _READ)
+            return node.op in self._reads
         op = op_def_registry.get(node.op)
         return op is not None and not any(argument.is_ref for argument in op.input_arg)
+
+
+def gather_from_values(graph_def: Any, variables: Collection[str]) -> None:
+    """As the method, of those of ``variables`` that the GraphDef only reads or gathers from."""
+    bodies = [graph_def.node, *(function.node_def for function in graph_def.library.function)]
+    if any(node.op in GATHERS for nodes in bodies for node in nodes):
+        VariableUses(graph_def, variables, (_READ, *GATHERS)).gather_from_values()
 
 
 def _freeze(body: _Body, values: Mapping[str, Array]) -> set[str]:

@@ -27,6 +27,8 @@ class SignatureFunctions:
     variables' files are damaged, and whatever else tf.saved_model.load raises.
     """
 
+    executor = ""
+
     def __init__(
         self, meta_graph: Any, all_asked: Sequence[Asked], held: HeldFolder, threads: int
     ) -> None:

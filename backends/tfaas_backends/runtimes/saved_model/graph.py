@@ -19,7 +19,7 @@ from tfaas_backends.runtimes.saved_model.folder import (
     init_nodes,
     without_place,
 )
-from tfaas_backends.runtimes.saved_model.freezing import VariableUses
+from tfaas_backends.runtimes.saved_model.freezing import VariableUses, gather_from_values
 from tfaas_backends.runtimes.saved_model.inputs import Asked, fix
 from tfaas_backends.runtimes.saved_model.objects import has_objects, object_variables
 from tfaas_backends.runtimes.saved_model.restoring import Restoring
@@ -136,6 +136,7 @@ class SavedGraph:
         return Span(ends, inputs, outputs, prover, stateful)
 
     def _freeze(self, needed: Needed) -> None:
+        gather_from_values(needed.graph_def, needed.stored)
         uses = VariableUses(needed.graph_def, needed.stored)
         candidates = {name: needed.stored[name] for name in sorted(uses.only_read)}
         try:

@@ -6,8 +6,8 @@ import re
 from itertools import chain
 from typing import Any
 
-SINGLE_THREADED = "SINGLE_THREADED_EXECUTOR"
-"""As tf.compat.v1.ConfigProto calls it."""
+SINGLE_THREADED, DEFAULT = "SINGLE_THREADED_EXECUTOR", "DEFAULT"
+"""As tf.compat.v1.ConfigProto calls them."""
 
 _BRANCHES = re.compile(
     r"(Ref)?(Switch|Merge|Enter|Exit|NextIteration)|_Switch\w*|LoopCond|ControlTrigger"

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from tfaas_backends.runtimes.tensorflow.errors import lacks_memory, load_error, run_error
-from tfaas_backends.runtimes.tensorflow.executor import SINGLE_THREADED
+from tfaas_backends.runtimes.tensorflow.executor import DEFAULT, SINGLE_THREADED
 from tfaas_backends.runtimes.tensorflow.nodes import dtype_of
 from tfaas_backends.runtimes.tensorflow.private import callable_of, config_pb2
 from tfaas_backends.runtimes.tensorflow.quiet import tf
@@ -36,6 +36,9 @@ class GraphSession:
     memory than that, and else Unavailable.
     """
 
+    executor = DEFAULT
+    """As TensorFlow calls what has the ops run."""
+
     def __init__(
         self,
         graph: Any,
@@ -51,6 +54,7 @@ class GraphSession:
                 # What TensorFlow makes of the graph may hold what that executor refuses.
                 with suppress(TfaasError):
                     self._open(graph, _in_a_row(_config(threads)), initialise)
+                    self.executor = SINGLE_THREADED
                     return
             self._open(graph, _config(threads), initialise)
         except Exception as error:

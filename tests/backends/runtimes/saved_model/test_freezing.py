@@ -9,12 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 from tfaas_backends.runtimes.saved_model.folder import read_meta_graph
-from tfaas_backends.runtimes.saved_model.freezing import VariableUses
+from tfaas_backends.runtimes.saved_model.freezing import VariableUses, gather_from_values
+from tfaas_backends.runtimes.saved_model.gathers import GATHERS
 from tfaas_backends.runtimes.saved_model.variables import variables_in
 from tfaas_backends.runtimes.tensorflow.pruning import node_of, pruned
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 
-from tests.backends.runtimes.saved_model.saved_models import function, load, save, save_v1, v1
+from tests.backends.runtimes.saved_model.saved_models import (
+    answers,
+    function,
+    load,
+    save,
+    save_v1,
+    v1,
+)
 
 A, B = np.array([2.0, 3.0], np.float32), np.array([5.0, 7.0], np.float32)
 ONES = np.ones(2, np.float32)
@@ -55,6 +63,12 @@ def gathered(x: Any, a: Any, b: Any) -> Any:
 
 def assigned(x: Any, a: Any, b: Any) -> Any:
     return x * a.assign(a + 1) + b
+
+
+def shared_with_a_branch(x: Any, a: Any, b: Any) -> Any:
+    """One call of a function is behind an op that is not followed."""
+    branch = tf.cast(x[0], tf.int32)
+    return multiplied(x, a) + tf.switch_case(branch, [lambda: x, lambda: multiplied(x, b)])
 
 
 def chosen(x: Any, a: Any, b: Any) -> Any:
@@ -108,6 +122,7 @@ def test_variables_that_are_only_read_become_constants(
         (shared_function, set(), A + B),
         (gathered, {"b"}, A[::-1] + B),
         (assigned, {"b"}, A + 1 + B),
+        (shared_with_a_branch, set(), A + B),
         (chosen, set(), B),
     ],
 )
@@ -135,3 +150,29 @@ def test_a_reference_that_is_only_read_becomes_a_constant(tmp_path: Path, assign
         uses.freeze({"a": A})
         assert run(graph_def, output) == A.tolist()
     assert load(folder).run([ONES])[0].tolist() == (A + A if assigned else A).tolist()
+
+
+def test_a_gathered_table_is_only_read_once_it_is_read_before(tmp_path: Path) -> None:
+    table = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+    def build() -> Any:
+        x = v1.placeholder(tf.int32, [2, None], name="serving_default_x")
+        variable = v1.get_variable("table", initializer=table)
+        first = {"resource": variable.handle, "dtype": tf.float32}
+        taken = tf.constant(1.0, name="rows/read")
+        rows = tf.raw_ops.ResourceGather(**first, indices=x, name="rows") * taken
+        each = tf.raw_ops.ResourceGather(**first, indices=x, batch_dims=1)
+        one = tf.raw_ops.ResourceGatherNd(**first, indices=x)
+        return {"x": x}, {"rows": rows, "each": each, "one": one}
+
+    folder = save_v1(tmp_path / "model", build)
+    meta_graph = read_meta_graph(folder, frozenset({"serve"}))
+    outputs = meta_graph.signature_def["serving_default"].outputs.values()
+    graph_def = pruned(meta_graph.graph_def, [node_of(output.name) for output in outputs])
+    gather_from_values(graph_def, {"table"})
+    assert not GATHERS.keys() & {node.op for node in graph_def.node}
+    assert len({node.name for node in graph_def.node}) == len(graph_def.node)
+    found = answers(load(folder), np.array([[0, 1], [1, 0]], np.int32))
+    assert found["rows"].tolist() == table[[[0, 1], [1, 0]]].tolist()
+    assert found["each"].tolist() == [[0, 1], [4, 3]]
+    assert found["one"].tolist() == [1, 3]

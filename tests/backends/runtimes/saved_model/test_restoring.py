@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,17 @@ from tfaas_backends.runtimes.graph import tuning
 from tfaas_backends.runtimes.saved_model.restoring import Restoring
 from tfaas_backends.runtimes.saved_model.variables import Stored
 from tfaas_backends.runtimes.tensorflow.quiet import tf
+from tfaas_backends.runtimes.tensorflow.session import GraphSession
 
-from tests.backends.runtimes.saved_model.saved_models import answers, load, v1
+from tests.backends.runtimes.saved_model.saved_models import answers, function, load, save, v1
 from tests.backends.runtimes.saved_model.small_models import LARGE, random, weighted
-from tfaas_core.errors import TfaasError
+from tfaas_core.errors import DoesNotFit, TfaasError
 from tfaas_core.runtime import LoadOptions
 from tfaas_core.system.resources.memory import private_bytes
 
 MIB = 1 << 20
 ROWS = 64
+ROW = np.array([3, 1], np.int32)
 SHAPE, SIZE_BYTES = (ROWS, MIB // 4), ROWS * MIB
 
 
@@ -60,6 +64,55 @@ def test_a_further_session_has_variables_in_the_memory_of_one_that_is_open(tmp_p
     del first
     assert second.run("sum:0") == ROWS
     second.close()
+
+
+def picked(table: Any, i: Any) -> Any:
+    return tf.gather(table, i)[:, 0]
+
+
+def picked_by_lists(table: Any, i: Any) -> Any:
+    return tf.gather_nd(table, tf.expand_dims(i, 1))[:, 0]
+
+
+def picked_in_a_branch(table: Any, i: Any) -> Any:
+    return tf.cond(i[0] > 0, lambda: tf.gather(table, i)[:, 0], lambda: tf.gather(table, i)[:, 1])
+
+
+def with_table(folder: Path, pick: Callable[[Any, Any], Any]) -> Path:
+    """Each number of a row is the row's."""
+    module = tf.Module()
+    rows = tf.reshape(tf.range(ROWS, dtype=tf.float32), [-1, 1])
+    module.table = tf.Variable(rows * tf.ones(SHAPE))
+    body = function(lambda i: {"y": pick(module.table, i)}, i=tf.int32)
+    return save(folder, body, module)
+
+
+@pytest.mark.parametrize("pick", [picked, picked_by_lists, picked_in_a_branch])
+def test_a_table_of_which_rows_are_gathered_is_in_memory_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pick: Callable[[Any, Any], Any]
+) -> None:
+    sizes: list[int] = []
+
+    def measured(rival: GraphSession, session: GraphSession, *_given: object) -> bool:
+        assert [each.run([ROW])[0].tolist() for each in (session, rival)] == [ROW.tolist()] * 2
+        size_bytes = private_bytes(os.getpid())
+        assert size_bytes is not None
+        sizes.append(size_bytes)
+        return False
+
+    monkeypatch.setattr(tuning, "_cores", lambda: 2)
+    monkeypatch.setattr(tuning, "_WORTH_TUNING_S", 0)
+    monkeypatch.setattr(tuning, "_is_faster", measured)
+    folder = with_table(tmp_path / "model", pick)
+    gc.collect()
+    before = private_bytes(os.getpid())
+    servable = load(folder, LoadOptions())
+    servable.tune([ROW])
+    assert before is not None
+    assert sizes[0] - before < 1.5 * SIZE_BYTES
+    with pytest.raises(DoesNotFit, match=r"= 64 is not in \[0, 64\)|does not index into"):
+        servable.run([np.array([ROWS], np.int32)])
+    servable.close()
 
 
 @pytest.mark.parametrize("unchanged", [True, False], ids=["init op", "runs"])

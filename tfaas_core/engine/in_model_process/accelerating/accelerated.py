@@ -23,15 +23,15 @@ class AcceleratedServable(Servable):
 
     The fast one gets finite inputs of the signature's shapes, and so many rows as were tried. What
     it refuses, and answers that are not finite, are the first's: errors and NaN stay as they were.
-    The first rests meanwhile if it may, and once it was woken, it stays awake. ``accelerator`` and
-    ``threads``: what is to open the fast one, and how.
+    The first rests meanwhile if it may, and once it was woken, it stays awake. ``accelerator`` is
+    to open the fast one, with so many ``fast_threads``; all else that it says is of the first.
     """
 
     def __init__(
         self,
         first: Servable,
         accelerator: Accelerator | None = None,
-        threads: int = 0,
+        fast_threads: int = 0,
         may_rest: bool = True,
     ) -> None:
         self.signature = first.signature
@@ -40,7 +40,8 @@ class AcceleratedServable(Servable):
         self.declared = first.declared
         self.takes_any_shape = first.takes_any_shape
         self.accelerator = accelerator
-        self.threads = threads
+        self.fast_threads = fast_threads
+        self.threads, self.executor = first.threads, first.executor
         self._first = first
         self._may_rest = may_rest and not self.others and not self.stateful
         self._fast: FastModel | None = None
@@ -76,6 +77,7 @@ class AcceleratedServable(Servable):
 
     def tune(self, inputs: Sequence[Array]) -> None:
         self._first.tune(inputs)
+        self.threads, self.executor = self._first.threads, self._first.executor
 
     def reset(self) -> None:
         self._first.reset()

@@ -54,7 +54,7 @@ def _switch(servable: Servable, order: Switch, descriptors: Sequence[int]) -> No
         for descriptor in descriptors:
             os.close(descriptor)
     accelerator: Accelerator = servable.accelerator
-    fast = accelerator.open(converted, servable.signature, servable.threads)
+    fast = accelerator.open(converted, servable.signature, servable.fast_threads)
     servable.take(fast, order.most_rows)
 
 
