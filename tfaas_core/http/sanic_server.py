@@ -29,9 +29,11 @@ class SanicServer:
         self,
         app: Sanic,  # type: ignore[type-arg]
         server: AsyncioServer,
+        listener: socket.socket,
         listen: Callable[[], Coroutine[Any, Any, asyncio.AbstractServer]],
     ) -> None:
         self._app = app
+        self._listener = listener
         self._server = server
         self._listen = listen
         self._listening: asyncio.AbstractServer | None = server.server
@@ -72,7 +74,7 @@ class SanicServer:
         async def listen() -> asyncio.AbstractServer:
             return await loop.create_server(connect, sock=listener.dup(), ssl=tls, **limits)
 
-        return cls(app, server, listen)
+        return cls(app, server, listener, listen)
 
     async def let_go(self) -> None:
         """Has each connection close after its next answer, and say so to the client."""
@@ -92,6 +94,8 @@ class SanicServer:
 
     async def accept(self) -> None:
         """Accepts connections again."""
+        if self._is_over:
+            return
         listening = await self._listen()
         if self._is_over or self._listening is not None:
             listening.close()
@@ -102,6 +106,8 @@ class SanicServer:
         """Accepts no connections ever more; those that there are stay."""
         self._is_over = True
         self.rest()
+        # While anybody has it, clients wait to be let in, and are not refused.
+        self._listener.close()
 
     @property
     def connections(self) -> list[SanicProtocol]:
