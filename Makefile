@@ -79,7 +79,7 @@ image:
 		$(foreach name,BASE EXTRAS TENSORFLOW PACKAGES,$(if $($(name)),--build-arg $(name)='$($(name))')) \
 		$(BUILD_OPTIONS) .
 
-# Builds it on Debian's own packages by buildah, starts it as a pod would, and asks it for a prediction; it takes root, or is left out.
+# Builds it on Debian's own packages by buildah, starts it as a pod would, and asks it for a prediction; it takes root, or says that it is left out.
 image-check: $(INSTALLED)
 	$(BIN)/python -m tests.deploy.built
 

@@ -109,7 +109,7 @@ class SanicServer:
         """Accepts no connections ever more; those that there are stay."""
         self._is_over = True
         self.rest()
-        # As long as one process has it, nobody is refused.
+        # While anybody has it, clients wait to be let in, and are not refused.
         self._listener.close()
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import PurePosixPath
 
 from tests.backends.runtimes.vetting.hostile import HOSTILE
@@ -17,6 +18,7 @@ from tests.server.test_bad_input import BAD_UPLOADS
 
 PAGE = DOCS / "vetting.md"
 SECURITY = DOCS.parent / "SECURITY.md"
+CI = DOCS.parent / ".ci" / "run"
 
 
 def test_the_bounds_are_those_of_the_code() -> None:
@@ -51,3 +53,8 @@ def test_the_hostile_cases_are_counted() -> None:
         "cases": len([*cases(1000), *full_cases()]),
         "BAD_UPLOADS": len(BAD_UPLOADS),
     }
+
+
+def test_each_change_is_fuzzed_for_as_long_as_it_says() -> None:
+    (minutes,) = re.findall(r"^make fuzz MINUTES=(\d+) ", CI.read_text(), re.M)
+    assert f"{minutes} minutes for each change" in SECURITY.read_text()
