@@ -154,5 +154,4 @@ def _pair(closing: ExitStack) -> tuple[socket.socket, socket.socket]:
 
 def _roster(composition: Composition) -> Roster | None:
     config, workers = composition.config, composition.workers
-    has_reserve = config.server.reserve_worker and workers > 1
-    return Roster(workers, config.limits.max_connections) if has_reserve else None
+    return Roster(workers) if config.server.reserve_worker and workers > 1 else None
