@@ -33,7 +33,7 @@ from tfaas_core.wiring.composition import Composition
 _log = logging.getLogger("tfaas.parent")
 
 _SPARE = 16
-"""Descriptors: a start takes fewer."""
+"""Descriptors: a start takes fewer, beside one for each that plugins have."""
 
 
 class WorkerStart:
@@ -60,7 +60,7 @@ class WorkerStart:
         self._cell = cell
         self._context = multiprocessing.get_context("spawn")
         self._server = server
-        self._spare = SpareDescriptors(_SPARE)
+        self._spare = SpareDescriptors(_SPARE + len(ports.others) + len(self._memory))
         self._decoders = DecoderServer(composition)
 
     async def start(
