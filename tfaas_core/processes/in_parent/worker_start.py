@@ -74,7 +74,22 @@ class WorkerStart:
 
         Raises OSError if there is no room for a process; too many open files are no reason.
         """
-        with self._spare.lent(), ExitStack() as unless_it_starts:
+        wanted = number, supervisor, config, fitness
+        with self._spare.lent():
+            try:
+                return await self._started(*wanted)
+            except ConnectionError:
+                # One that was forked, and that nobody knows of, ends: its sockets are closed.
+                return await self._started(*wanted)
+
+    async def _started(
+        self,
+        number: int,
+        supervisor: Supervisor | None,
+        config: Config,
+        fitness: Callable[[], Fitness],
+    ) -> WorkerProcess:
+        with ExitStack() as unless_it_starts:
             ours, theirs = _pair(unless_it_starts)
             engine, their_engine = (None, None) if supervisor is None else _pair(unless_it_starts)
             arguments = http_worker.WorkerArguments(
