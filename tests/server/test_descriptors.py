@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from tests.plugin_site import write_plugin
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.forked import kill_and_wait
 from tfaas_core.testing.server import RunningServer
@@ -89,3 +90,28 @@ def test_a_parent_without_descriptors_replaces_workers_and_says_try_again(tmp_pa
         for process in lost:
             kill_and_wait(process)
         until(lambda: is_whole(server))
+
+
+LISTENS = """
+from contextlib import asynccontextmanager
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.listener import Listener
+
+@asynccontextmanager
+async def serve(host, sock):
+    yield
+
+@hookimpl
+def tfaas_register_listeners(config):
+    return [Listener(f"no-{number}", "127.0.0.1", 0, serve) for number in range(20)]
+"""
+
+
+def test_it_replaces_workers_that_have_many_sockets_of_plugins(tmp_path: Path) -> None:
+    write_plugin(tmp_path / "site", "tfaas-listening", LISTENS)
+    with fake_server(tmp_path, "server.workers=1") as server, no_more_files(server.parent):
+        (killed,) = server.workers()
+        kill_and_wait(killed)
+        until(lambda: len(server.workers()) == 1)
+        assert server.http.get("/models").status_code == 200
+        assert "cannot be started" not in server.log.read_text()

@@ -7,7 +7,7 @@ import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pytest
 from tests.plugin_site import write_plugin
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.forked import children_named, is_alive, kill_and_wait
-from tfaas_core.testing.server import ANSWER_TIMEOUT_S, RunningServer
+from tfaas_core.testing.server import ANSWER_TIMEOUT_S, STOP_TIMEOUT_S, RunningServer
 from tfaas_core.testing.waiting import until
 
 PLUGIN = """
@@ -65,12 +65,35 @@ WORKERS = 2
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server that the tests of this file may kill processes of. The last ones leave it without
-    the process that HTTP workers are forked from."""
+    """A server whose HTTP workers tests may kill."""
     folder = tmp_path_factory.mktemp("forking")
     write_plugin(folder / "site", "tfaas-about", PLUGIN)
     with fake_server(folder, env={"GIVEN": "given"}) as server:
         yield server
+
+
+DIES = """
+import os, signal
+
+def die():
+    with open("/proc/self/comm") as name:
+        if name.read() == "tfaas-workers\\n":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+os.register_at_fork(after_in_parent=die)
+"""
+LEAVES_LATE = """
+import asyncio, os
+from contextlib import asynccontextmanager
+from tfaas_core.hookspecs import hookimpl
+
+@hookimpl
+@asynccontextmanager
+async def tfaas_lifespan(host):
+    yield
+    while not os.path.exists(os.environ["MAY_LEAVE"]):
+        await asyncio.sleep(0.01)
+"""
 
 
 def told_by_all(server: RunningServer) -> dict[int, dict[str, Any]]:
@@ -167,32 +190,93 @@ def state(worker: psutil.Process) -> dict[str, object]:
     }
 
 
-def test_without_it_the_parent_starts_them_and_they_are_the_same(server: RunningServer) -> None:
-    killed = worker_server(server)
-    told_by_all(server)
+@pytest.fixture
+def left_alone(tmp_path: Path) -> Iterator[RunningServer]:
+    """A server without the process that its HTTP workers were forked from."""
+    write_plugin(tmp_path / "site", "tfaas-about", PLUGIN)
+    with fake_server(tmp_path, env={"GIVEN": "given"}) as server:
+        kill_and_wait(worker_server(server))
+        until(lambda: "the worker server does not go on" in server.log.read_text())
+        yield server
+
+
+def test_without_it_the_parent_starts_them_and_they_are_the_same(
+    left_alone: RunningServer,
+) -> None:
     # Neither of them has a connection to a model, or to a client.
-    old = replaced(server, server.workers()[0])
-    kill_and_wait(killed)
-    until(lambda: "the worker server does not go on" in server.log.read_text())
-    (other,) = [one for one in server.workers() if one != old]
-    new = replaced(server, other)
-    assert new.ppid() == server.parent.pid
+    killed, old = left_alone.workers()
+    new = replaced(left_alone, killed)
+    assert new.ppid() == left_alone.parent.pid
     assert state(new) == state(old)
     # One more, of the pipe that tells its starter of its end.
     until(lambda: files(new) >= files(old), what="it has no file that the other has not")
 
 
-def test_how_one_ended_that_it_has_forked_nobody_sees_then(server: RunningServer) -> None:
-    (orphan,) = [one for one in server.workers() if one.ppid() != server.parent.pid]
-    replaced(server, orphan)
-    assert "died: it ended, and nobody saw how" in server.log.read_text()
+def test_how_one_ended_that_it_has_forked_nobody_sees_then(left_alone: RunningServer) -> None:
+    replaced(left_alone, left_alone.workers()[0])
+    assert "died: it ended, and nobody saw how" in left_alone.log.read_text()
 
 
-def test_nothing_is_left_without_it(server: RunningServer) -> None:
-    family = server.parent.children(recursive=True)
-    assert server.stop() == 0
+def test_nothing_is_left_without_it(left_alone: RunningServer) -> None:
+    family = [*left_alone.parent.children(recursive=True), *left_alone.workers()]
+    assert left_alone.stop() == 0
     assert psutil.wait_procs(family, timeout=10)[1] == []
-    assert "Traceback" not in server.log.read_text()
+    assert "Traceback" not in left_alone.log.read_text()
+
+
+@contextmanager
+def successor(server: RunningServer) -> Iterator[None]:
+    """One of the workers is killed; in the block, the parent has asked for the next one, and none
+    is forked."""
+    stopped = worker_server(server)
+    stopped.suspend()
+    try:
+        kill_and_wait(server.workers()[0])
+        until(lambda: is_asked_for(server))
+        yield
+    finally:
+        with suppress(psutil.NoSuchProcess):  # the parent does not wait for long
+            stopped.resume()
+
+
+def is_asked_for(server: RunningServer) -> bool:
+    """Whether the parent waits for a worker: what that is to do is in a file."""
+    return any(name.startswith("/memfd:tfaas-worker") for name in files(server.parent))
+
+
+def test_one_that_is_on_its_way_at_the_stop_ends_too(tmp_path: Path) -> None:
+    write_plugin(tmp_path / "site", "tfaas-leaving", LEAVES_LATE)
+    may_leave = tmp_path / "may-leave"
+    settings = "server.request_timeout_s=10", "server.log_level=debug"
+    with fake_server(tmp_path, *settings, env={"MAY_LEAVE": str(may_leave)}) as server:
+        with successor(server):
+            server.process.send_signal(signal.SIGTERM)
+            until(lambda: "no connection is accepted any more" in server.log.read_text())
+        until(lambda: not is_asked_for(server))
+        may_leave.touch()
+        assert server.process.wait(STOP_TIMEOUT_S) == 0
+        assert "do not end" not in server.log.read_text()
+
+
+def test_one_that_is_on_its_way_at_sighup_takes_what_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "tfaas.toml"
+    file.touch()
+    arguments = ["--config", str(file)]
+    with fake_server(tmp_path, "server.workers=1", arguments=arguments) as server:
+        with successor(server):
+            file.write_text("[limits]\nmax_upload_bytes = 10\n")
+            server.process.send_signal(signal.SIGHUP)
+            until(lambda: "the configuration was read again" in server.log.read_text())
+        until(lambda: server.upload("one", b"sum").status_code == 413)
+
+
+# Only a new interpreter reads that module.
+@pytest.mark.fresh_python
+def test_one_that_it_has_forked_before_it_died_and_not_told_of_ends(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(DIES)
+    with fake_server(tmp_path, "server.workers=1") as server:
+        until(lambda: [one.ppid() for one in server.workers()] == [server.parent.pid])
 
 
 def test_one_that_is_stopped_holds_up_no_worker_for_long(tmp_path: Path) -> None:

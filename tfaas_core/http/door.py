@@ -35,7 +35,7 @@ class Door:
     """
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._inside: OrderedDict[Visitor, None] = OrderedDict()
 
     @classmethod
@@ -51,15 +51,15 @@ class Door:
     @property
     def is_full(self) -> bool:
         """Whether there are more than there should be."""
-        return len(self._inside) > self._most
+        return len(self._inside) > self.most
 
     def enters(self, connection: Visitor) -> bool:
         """Takes note of ``connection``; whether it is one more than there should be.
 
         Raises Unavailable if there is no room at all.
         """
-        if len(self._inside) >= self._most and not self._has_made_room():
-            if len(self._inside) >= self._most + RESERVED_CONNECTIONS:
+        if len(self._inside) >= self.most and not self._has_made_room():
+            if len(self._inside) >= self.most + RESERVED_CONNECTIONS:
                 raise self.no_room()
             self._inside[connection] = None
             return True
@@ -73,7 +73,7 @@ class Door:
     def no_room(self) -> Unavailable:
         """What a client is told whose request is not quick, or for which there is no room."""
         return Unavailable(
-            f"this HTTP worker has the {self._most} connections that it may have "
+            f"this HTTP worker has the {self.most} connections that it may have "
             "(limits.max_connections); try again"
         )
 

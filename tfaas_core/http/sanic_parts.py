@@ -26,9 +26,6 @@ from tfaas_core.http.sanic_stream import StrictHttp
 SanicHandler = Callable[[SanicRequest], Coroutine[Any, Any, HTTPResponse | None]]
 """What Sanic calls for each request."""
 
-_TLS_LIMITS = {"ssl_handshake_timeout": 10.0, "ssl_shutdown_timeout": 2.0}
-"""How long a client may take for a handshake, and to say good-bye, in seconds."""
-
 
 class _OneWay(SanicRouter):
     """Sends every request the same way: what is served where is not Sanic's to know."""

@@ -17,6 +17,7 @@ from sanic.server.async_server import AsyncioServer
 from sanic.server.protocols.http_protocol import HttpProtocol
 
 from tfaas_core.http.sanic_parts import SanicProtocol
+from tfaas_core.system.network.address import BACKLOG
 
 _TLS_LIMITS = {"ssl_handshake_timeout": 10.0, "ssl_shutdown_timeout": 2.0}
 """How long a client may take for a handshake, and to say good-bye, in seconds."""
@@ -65,6 +66,7 @@ class SanicServer:
             protocol=protocol,
             return_asyncio_server=True,
             ssl=tls,
+            backlog=BACKLOG,
             asyncio_server_kwargs=limits,
         )
         assert server is not None
@@ -75,7 +77,8 @@ class SanicServer:
         connect = partial(protocol, loop=loop, app=app, connections=server.connections)
 
         async def listen() -> asyncio.AbstractServer:
-            return await loop.create_server(connect, sock=listener.dup(), ssl=tls, **limits)
+            sock = listener.dup()
+            return await loop.create_server(connect, sock=sock, ssl=tls, backlog=BACKLOG, **limits)
 
         return cls(app, server, listener, listen)
 

@@ -10,6 +10,7 @@ from itertools import islice
 
 from tfaas_core.host import Host
 from tfaas_core.http.app import create_app
+from tfaas_core.http.door import Door
 from tfaas_core.http.protocol import TfaasProtocol
 from tfaas_core.http.sanic_server import SanicServer
 from tfaas_core.routing.side import Side
@@ -45,6 +46,12 @@ class HttpServer:
     def open_connections(self) -> int:
         """How many connections there are at the moment."""
         return self._server.open_connections if self._server is not None else 0
+
+    @property
+    def most_connections(self) -> int:
+        """How many there may be."""
+        door: Door = self._app.ctx.door
+        return door.most
 
     @property
     def is_accepting(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -31,17 +32,25 @@ def http_workers(parent: psutil.Process) -> list[psutil.Process]:
     """Those of a server, which its worker server has forked, or it has started itself."""
     servers = children_named("tfaas-workers", parent)
     found = [each for one in (parent, *servers) for each in children_named("tfaas-worker", one)]
-    return found if servers else [*found, *_orphaned_workers(parent)]
+    return found if servers else [*{*found, *_orphaned_workers(parent)}]
 
 
 def _orphaned_workers(parent: psutil.Process) -> Iterable[psutil.Process]:
-    """Those whose worker server has been killed. They have the command of the server, as it had."""
-    with suppress(psutil.NoSuchProcess):
-        command = parent.cmdline()
-        for process in _named("tfaas-worker", psutil.process_iter()):
-            with suppress(psutil.NoSuchProcess):
-                if process.cmdline() == command:
-                    yield process
+    """Those whose worker server has been killed. A pipe of the parent ends in each of them."""
+    pipes = _pipes(parent)
+    for process in _named("tfaas-worker", psutil.process_iter()):
+        if not pipes.isdisjoint(_pipes(process)):
+            yield process
+
+
+def _pipes(process: psutil.Process) -> set[str]:
+    """Those that it has, beside its standard streams; none if it is gone."""
+    found: set[str] = set()
+    with suppress(OSError):
+        for file in Path(f"/proc/{process.pid}/fd").iterdir():
+            if int(file.name) > 2:
+                found.add(os.readlink(file))
+    return {name for name in found if name.startswith("pipe:")}
 
 
 def children_named(name: str, parent: psutil.Process) -> list[psutil.Process]:

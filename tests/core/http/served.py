@@ -55,13 +55,13 @@ class RoutesHost(Host):
 class Served:
     """A server that was started: ``connect`` to it, or end it by ``server.drain``."""
 
-    def __init__(self, server: HttpServer, port: int) -> None:
+    def __init__(self, server: HttpServer, listener: socket.socket) -> None:
         self.server = server
-        self._port = port
+        self.listener = listener
         self._writers: list[asyncio.StreamWriter] = []
 
     async def connect(self) -> Connection:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = await asyncio.open_connection(*self.listener.getsockname())
         self._writers.append(writer)
         return Connection(reader, writer)
 
@@ -122,7 +122,7 @@ def serve_host(host: Host, test: Test) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             server = HttpServer(host, listener)
             await server.start()
-            served = Served(server, listener.getsockname()[1])
+            served = Served(server, listener)
             try:
                 async with asyncio.timeout(WITHIN_S):
                     await test(served)

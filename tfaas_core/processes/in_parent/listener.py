@@ -7,10 +7,13 @@ import socket
 import struct
 from contextlib import suppress
 
-from tfaas_core.system.network.address import Address, Blame, cannot_listen, listening
-
-_BACKLOG = 4096
-"""Connections that may wait to be accepted; the kernel may allow fewer."""
+from tfaas_core.system.network.address import (
+    BACKLOG,
+    Address,
+    Blame,
+    cannot_listen,
+    listening,
+)
 
 _SO_ATTACH_FILTER = 26
 _DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
@@ -31,7 +34,7 @@ def bind(
             address.bound().close()
         listener = address.bound(reuse_port)
         if not reuse_port:
-            listener.listen(_BACKLOG)
+            listener.listen(BACKLOG)
     return listener
 
 

@@ -22,6 +22,7 @@ from tfaas_core.processes.in_parent.teller import Teller
 from tfaas_core.processes.in_parent.watcher import Watcher
 from tfaas_core.processes.in_parent.worker_process import (
     WorkerProcess,
+    follow_changes,
     listen_to_hearts,
     refreshed,
     renewed,
@@ -49,7 +50,6 @@ from tfaas_core.system.loop.tasks import Tasks
 from tfaas_core.system.output.one_line import described
 from tfaas_core.wiring.composition import Composition
 
-_RETRY_S = 1.0
 _DRAIN_GRACE_S = 5.0
 
 _log = logging.getLogger("tfaas.parent")
@@ -116,7 +116,8 @@ class Parent:
             started.push_async_callback(self._tasks.cancel)
             started.push_async_callback(self._end, watcher)
             await until_stopped(self._stop, self._start_workers())
-            self._tasks.spawn(self._follow_storage())
+            changes = follow_changes(self._workers, self._storage_changed, self._stop)
+            self._tasks.spawn(changes)
             self._tasks.spawn(self._renewal.run())
             self._tasks.spawn(listen_to_hearts(self._workers, self._stop))
             await self._stop.wait()
@@ -138,6 +139,11 @@ class Parent:
         worker = await self._start.start(number, self._supervisor, config, fitness)
         self._workers[number] = worker
         asyncio.get_running_loop().add_reader(worker.process.sentinel, self._ended, worker)
+        # What the others were told meanwhile, it has missed.
+        if self._stop.is_set():
+            worker.kill()
+        elif self._renewal.config is not config:
+            self._tasks.spawn(renewed([worker], self._renewal.config))
 
     def _heard(self, worker: WorkerProcess, message: FromWorker, _descriptors: list[int]) -> None:
         match message:
@@ -238,23 +244,6 @@ class Parent:
 
     async def _look(self, worker: WorkerProcess, message: Look) -> None:
         worker.send(Looked(message.call, await self._overview.status()))
-
-    async def _follow_storage(self) -> None:
-        """Has the workers look at the storage whenever it has changed, until they could."""
-        while True:
-            await self._storage_changed.wait()
-            self._storage_changed.clear()
-            if self._stop.is_set():
-                return
-            serving = [worker for worker in self._workers.values() if worker.is_serving]
-            try:
-                all_could = await refreshed(serving, "", self._stop)
-            except Exception:  # to end would mean to tell of no change ever again
-                _log.exception("the HTTP workers cannot be told of changes at the moment")
-                all_could = False
-            if not all_could:
-                await asyncio.sleep(_RETRY_S)
-                self._storage_changed.set()
 
     # The end.
 

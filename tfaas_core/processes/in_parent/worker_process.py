@@ -20,6 +20,7 @@ from tfaas_core.system.lives.ending import Ending
 from tfaas_core.system.lives.stopped import LOOK_EVERY_S
 
 _REFRESHES_S = 10.0
+_RETRY_S = 1.0
 
 _log = logging.getLogger("tfaas.parent")
 
@@ -128,6 +129,26 @@ async def renewed(workers: Iterable[WorkerProcess], config: Config) -> bool:
     except TimeoutError:
         _log.warning("an HTTP worker has not taken the configuration within %g s", _REFRESHES_S)
         return False
+
+
+async def follow_changes(
+    workers: Mapping[int, WorkerProcess], changed: asyncio.Event, stop: asyncio.Event
+) -> None:
+    """Has those that serve look at the storage whenever it has changed, until they could."""
+    while True:
+        await changed.wait()
+        changed.clear()
+        if stop.is_set():
+            return
+        serving = [worker for worker in workers.values() if worker.is_serving]
+        try:
+            all_could = await refreshed(serving, "", stop)
+        except Exception:  # to end would mean to tell of no change ever again
+            _log.exception("the HTTP workers cannot be told of changes at the moment")
+            all_could = False
+        if not all_could:
+            await asyncio.sleep(_RETRY_S)
+            changed.set()
 
 
 async def listen_to_hearts(workers: Mapping[int, WorkerProcess], stop: asyncio.Event) -> None:

@@ -82,7 +82,8 @@ class WorkerServer:
     async def start(self, process: SpawnProcess) -> ForkedWorker | None:
         """A process that does what ``process`` is to do; None if that has to be started itself.
 
-        Raises OSError if there is no room for a process.
+        Raises OSError if there is no room for a process. If that is a ConnectionError, the server
+        is gone, and may have forked one before.
         """
         if self.pid is None:
             return None
@@ -95,8 +96,6 @@ class WorkerServer:
             try:
                 await self._until_answered(asking, self.pid)
                 worker: ForkedWorker = await asking
-            except ConnectionError:  # it is gone
-                return None
             finally:
                 asking.cancel()
             return worker

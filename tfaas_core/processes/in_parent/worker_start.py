@@ -33,7 +33,7 @@ from tfaas_core.wiring.composition import Composition
 _log = logging.getLogger("tfaas.parent")
 
 _SPARE = 16
-"""Descriptors: a start takes fewer."""
+"""Descriptors: a start takes fewer, beside one for each that plugins have."""
 
 
 class WorkerStart:
@@ -60,7 +60,7 @@ class WorkerStart:
         self._cell = cell
         self._context = multiprocessing.get_context("spawn")
         self._server = server
-        self._spare = SpareDescriptors(_SPARE)
+        self._spare = SpareDescriptors(_SPARE + len(ports.others) + len(self._memory))
         self._decoders = DecoderServer(composition)
 
     async def start(
@@ -74,7 +74,22 @@ class WorkerStart:
 
         Raises OSError if there is no room for a process; too many open files are no reason.
         """
-        with self._spare.lent(), ExitStack() as unless_it_starts:
+        wanted = number, supervisor, config, fitness
+        with self._spare.lent():
+            try:
+                return await self._started(*wanted)
+            except ConnectionError:
+                # One that was forked, and that nobody knows of, ends: its sockets are closed.
+                return await self._started(*wanted)
+
+    async def _started(
+        self,
+        number: int,
+        supervisor: Supervisor | None,
+        config: Config,
+        fitness: Callable[[], Fitness],
+    ) -> WorkerProcess:
+        with ExitStack() as unless_it_starts:
             ours, theirs = _pair(unless_it_starts)
             engine, their_engine = (None, None) if supervisor is None else _pair(unless_it_starts)
             arguments = http_worker.WorkerArguments(
@@ -154,5 +169,4 @@ def _pair(closing: ExitStack) -> tuple[socket.socket, socket.socket]:
 
 def _roster(composition: Composition) -> Roster | None:
     config, workers = composition.config, composition.workers
-    has_reserve = config.server.reserve_worker and workers > 1
-    return Roster(workers, config.limits.max_connections) if has_reserve else None
+    return Roster(workers) if config.server.reserve_worker and workers > 1 else None

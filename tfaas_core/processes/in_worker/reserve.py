@@ -53,15 +53,11 @@ class Sign(msgspec.Struct, frozen=True):
 
 
 class Roster:
-    """What each of ``workers`` has said last, in memory that all share.
+    """What each of ``workers`` has said last, in memory that all share."""
 
-    ``many``: connections of one that are enough for it.
-    """
-
-    def __init__(self, workers: int, most_connections: int) -> None:
-        """``most_connections``: those that a worker may have. Raises OSError."""
+    def __init__(self, workers: int) -> None:
+        """Raises OSError."""
         self._workers = workers
-        self.many = min(MANY, most_connections // 2)
         self._memory = SharedMemory(workers * _SIGN.size)
 
     def say(self, worker: int, sign: Sign) -> None:
@@ -122,6 +118,11 @@ class Accepting(Protocol):
         ...
 
     @property
+    def most_connections(self) -> int:
+        """How many there may be."""
+        ...
+
+    @property
     def is_accepting(self) -> bool:
         """Whether it takes more."""
         ...
@@ -149,6 +150,7 @@ class Turns:
         self._roster = roster
         self._worker = worker
         self._front = front
+        self._many = min(MANY, front.most_connections // 2)
         self._tasks = tasks
         self._said = Sign(time.monotonic(), 0, 0.0)
         self._computed_s = time.thread_time()
@@ -180,7 +182,7 @@ class Turns:
             self._share(others, now_s)
 
     def _share(self, others: Sequence[Sign], now_s: float) -> None:
-        if count := too_many(self._said, others, self._roster.many):
+        if count := too_many(self._said, others, self._many):
             self._sent_away_s = now_s
             _log.debug("%d clients are to connect anew, to other HTTP workers", count)
             self._front.send_away(count)
@@ -189,7 +191,7 @@ class Turns:
         if now_s - self._asked_s > _IDLE_EVERY_S:
             self._asked_s = now_s
             self._cores_are_idle = self._idle_cores.since(now_s) > _IDLE_CORES
-        idle, many = self._cores_are_idle, self._roster.many
+        idle, many = self._cores_are_idle, self._many
         if are_short(others, now_s, idle, many):
             self._needed_s = now_s
             if not self._front.is_accepting:

@@ -83,11 +83,11 @@ class Link(Generic[M]):
     def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
         """Sends a message without waiting. The descriptors stay the caller's to close.
 
-        Raises what ``packed`` does.
+        Raises what ``packed`` does, and OSError.
         """
         if not self._open:
             return
-        self._outbox.append((framed(message, descriptors), [os.dup(fd) for fd in descriptors]))
+        self._outbox.append((framed(message, descriptors), _copies(descriptors)))
         if len(self._outbox) == 1:
             self._flush()
 
@@ -219,6 +219,17 @@ class FarLink(Link[M]):
     """A link over any stream socket, to another machine, say: no descriptor goes with a message."""
 
     carries_descriptors = False
+
+
+def _copies(descriptors: Sequence[int]) -> list[int]:
+    copies: list[int] = []
+    try:
+        for descriptor in descriptors:
+            copies.append(os.dup(descriptor))
+    except OSError:
+        _close_all(copies)
+        raise
+    return copies
 
 
 def _close_all(descriptors: list[int]) -> None:

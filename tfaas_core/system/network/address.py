@@ -13,6 +13,9 @@ import msgspec
 
 from tfaas_core.errors import StartupError
 
+BACKLOG = 4096
+"""Connections that may wait to be accepted; the kernel may allow fewer."""
+
 Blame: TypeAlias = Callable[[str], StartupError]
 """Makes the error of an address that cannot be had, for the given reason."""
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 
 import pytest
 
-from tfaas_core.processes.in_worker.reserve import MANY, Roster, Sign, are_short, too_many, would_do
+from tests.core.http.served import Served, serve
+from tfaas_core.processes.in_worker.reserve import (
+    MANY,
+    Roster,
+    Sign,
+    Turns,
+    are_short,
+    too_many,
+    would_do,
+)
+from tfaas_core.system.loop.tasks import Tasks
 
 NOW_S = 1000.0
 AT_EASE = Sign(NOW_S, 10, 0.3)
@@ -76,7 +88,7 @@ def test_it_helps_busy_workers_only_if_there_is_a_core_for_it() -> None:
 
 
 def test_each_hears_what_the_others_say_until_they_are_gone() -> None:
-    roster = Roster(3, 10_000)
+    roster = Roster(3)
     now_s = time.monotonic()
     # Nobody has said anything yet.
     assert are_short(roster.others(2), now_s, False)
@@ -89,9 +101,20 @@ def test_each_hears_what_the_others_say_until_they_are_gone() -> None:
     assert [roster.is_reserve(worker) for worker in range(3)] == [False, False, True]
 
 
-def test_a_worker_that_may_have_few_connections_has_many_sooner() -> None:
-    many = Roster(2, 20).many
-    assert are_short([Sign(NOW_S, 11, 0.3)], NOW_S, True, many)
-    assert not are_short([AT_EASE], NOW_S, True, many)
-    assert not would_do([Sign(NOW_S, 7, 0.3)], Sign(NOW_S, 0, 0.0), True, many)
-    assert Roster(2, 10_000).many == MANY
+@pytest.mark.parametrize(("connections", "helps"), [(11, True), (10, False)])
+def test_where_workers_may_have_few_connections_half_of_those_are_many(
+    connections: int, helps: bool
+) -> None:
+    roster = Roster(2)
+
+    async def begin(served: Served) -> None:
+        tasks = Tasks(logging.getLogger(__name__))
+        served.server.rest()
+        roster.say(0, Sign(time.monotonic(), connections, 0.3))
+        with Turns(roster, 1, served.server, tasks):
+            for _ in range(10):
+                await asyncio.sleep(0)
+        assert served.server.is_accepting is helps
+        await tasks.cancel()
+
+    serve({}, begin, "limits.max_connections=20")

@@ -100,6 +100,20 @@ class TestLink:
         sender.link.close()
 
     @in_event_loop
+    async def test_none_stay_open_of_those_that_there_was_no_room_to_keep(self) -> None:
+        ours, theirs = socket.socketpair()
+        link: Link[Message] = Link(ours, Message, lambda *_: None, lambda: None, "the test")
+        # Once that is closed, there is room for one.
+        spare, before = os.dup(0), open_files()
+        with no_more_files():
+            os.close(spare)
+            with pytest.raises(OSError, match="Too many open files"):
+                link.send(Note("two"), [theirs.fileno()] * 2)
+        assert open_files() == before - 1
+        link.close()
+        theirs.close()
+
+    @in_event_loop
     async def test_a_message_that_cannot_be_heeded_holds_up_no_other(self) -> None:
         ours, theirs = socket.socketpair()
         heard: list[Message] = []
