@@ -94,7 +94,9 @@ class SanicServer:
             listening.close()
 
     async def accept(self) -> None:
-        """Accepts connections again."""
+        """Accepts connections again, unless it is closed."""
+        if self._is_over:
+            return
         listening = await self._listen()
         if self._is_over or self._listening is not None:
             listening.close()
