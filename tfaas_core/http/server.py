@@ -85,6 +85,8 @@ class HttpServer:
         # Whoever connected before now is let in before the door closes.
         await asyncio.sleep(_POLL_S)
         server.close()
+        # As long as it is open in any process, clients are neither let in nor refused.
+        self._listener.close()
         start_s = time.monotonic()
         _log.debug("no connection is accepted any more; %d are there", len(server.connections))
         while server.connections and time.monotonic() < start_s + timeout_s:
