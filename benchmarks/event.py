@@ -1,10 +1,11 @@
 """One large row through a server, and through TensorFlow itself: ``FILE.pb``, a frozen graph.
 
 ``python -m benchmarks.event FILE.pb``, beside which ``FILE.npz`` has arrays ``in:NODE``, one for
-each input: their first row is asked by packed MessagePack and by JSON, over 1 and 8 connections.
-Beside it, TensorFlow computes that row in a loop, with its own defaults, with oneDNN and without;
-and in a third process, simdjson parses the JSON body in a loop. All take turns. The goals: 0.8 of
-plain TensorFlow by MessagePack, and by JSON 0.7 of parsing and TensorFlow, one after the other.
+each input, and one ``out:NODE``: the first row is asked by packed MessagePack and by JSON, over 1
+and 8 connections. Beside it, TensorFlow computes that row in a loop, with its own defaults, with
+oneDNN and without; and in a third process, simdjson parses the JSON body in a loop. All take turns.
+The goals: 0.8 of plain TensorFlow by MessagePack, and by JSON 0.7 of parsing and TensorFlow, one
+after the other.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ _AS_HERE = ("/etc/pip.conf", "/etc/ssl/certs")
 _BASE, _IMAGE = "localhost/debian-python", "localhost/tfaas-check"
 _NOT_THE_IMAGE = re.compile(
     r"connection broken|timed out|Temporary failure in name resolution|No space left on device"
-    r"|HTTP error \d\d\d|\b[45]\d\d (Client|Server) Error",
+    r"|HTTP error (429|5\d\d)|\b(429|5\d\d) (Client|Server) Error",
     re.I,
 )
 """How pip and buildah tell what is not for the image to mend."""
@@ -98,7 +99,8 @@ def _end(run: subprocess.Popen[bytes]) -> None:
     if run.poll() is None:
         itself = psutil.Process(run.pid)
         for process in itself.children() or [itself]:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def why_not(programs: Iterable[str] = tuple(_PROGRAMS)) -> str:

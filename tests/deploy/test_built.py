@@ -96,13 +96,18 @@ def test_nothing_is_left_of_a_check_that_is_ended(
     tmp_path: Path, environ: Mapping[str, str]
 ) -> None:
     begun = tmp_path / "begun"
-    script = f'{FETCHES}; mount -t tmpfs image "$root"; sleep 1001 & touch {begun}; wait'
+    script = f'{FETCHES}; mount -t tmpfs image "$root"; sleep 1001 & : > {begun}; wait'
     program(tmp_path, "debootstrap", script)
     program(tmp_path, "buildah", BUILDS)
     with subprocess.Popen(COMMAND, cwd=built.ROOT, env=dict(environ)) as run:
         until(begun.exists, what="debootstrap runs")
-        inside = psutil.Process(run.pid).children(recursive=True)
-        assert ["sleep", "1001"] in [process.cmdline() for process in inside]
+        inside: list[psutil.Process] = []
+
+        def sleeps() -> bool:
+            inside[:] = psutil.Process(run.pid).children(recursive=True)
+            return ["sleep", "1001"] in [process.cmdline() for process in inside]
+
+        until(sleeps, what="what debootstrap starts runs")
         run.send_signal(signal.SIGTERM)
     assert run.returncode == 128 + signal.SIGTERM
     assert not any(process.is_running() for process in inside)

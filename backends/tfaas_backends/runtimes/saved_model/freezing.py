@@ -8,7 +8,7 @@ from typing import Any
 
 from tfaas_backends.runtimes.saved_model.gathers import GATHERS, read_first
 from tfaas_backends.runtimes.tensorflow.private import op_def_registry
-from tfaas_backends.runtimes.tensorflow.pruning import called
+from tfaas_backends.runtimes.tensorflow.pruning import called, node_of
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.tensors import Array
 
@@ -25,7 +25,7 @@ _CALLS = {
 """Ops that hand their inputs, all but the first few, to the functions in these attributes."""
 
 _ANY = ""
-"""What other ops may call a function with: any variable."""
+"""What may be any variable: what other ops give, or call a function with."""
 
 
 class _Body:
@@ -45,6 +45,19 @@ class _Body:
     def output(self, call: Any, index: int) -> str:
         """The reference to an output of one of ``_CALLS``."""
         return f"{call.name}:{index}" if self.function is None else f"{call.name}:output:{index}"
+
+    def passed(self) -> list[str]:
+        """References to what it hands to functions that it calls, and to its caller."""
+        inputs = [r for node in self.nodes if node.op in _CALLS for r in node.input]
+        returned = () if self.function is None else self.function.ret.values()
+        return [r for r in (*inputs, *returned) if not r.startswith("^")]
+
+    def followed(self, variables: Collection[str]) -> set[str]:
+        """The nodes and arguments of which it is known which of ``variables`` they give."""
+        calls = {node.name for node in self.nodes if node.op in _CALLS}
+        if self.function is None:
+            return calls.union(variables)
+        return calls.union(argument.name for argument in self.function.signature.input_arg)
 
     def names(self) -> set[str]:
         """Of its nodes, and of the function's arguments."""
@@ -98,7 +111,13 @@ class VariableUses:
                     read_first(node, body.nodes, taken, body.function is not None)
 
     def _add_unknown(self) -> None:
-        """Functions that other ops call, the branches of a Case say, may get any variable."""
+        """What is not followed may be any variable: what other ops give, and what they call
+        functions with, the branches of a Case say."""
+        for body in self._bodies:
+            followed = body.followed(self._variables)
+            for reference in body.passed():
+                if node_of(reference) not in followed:
+                    body.variables(reference).add(_ANY)
         for node in (node for body in self._bodies for node in body.nodes if node.op not in _CALLS):
             for callee in (self._functions.get(name) for name in called(node)):
                 if callee is not None:

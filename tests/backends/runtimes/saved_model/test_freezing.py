@@ -176,3 +176,10 @@ def test_a_gathered_table_is_only_read_once_it_is_read_before(tmp_path: Path) ->
     assert found["rows"].tolist() == table[[[0, 1], [1, 0]]].tolist()
     assert found["each"].tolist() == [[0, 1], [4, 3]]
     assert found["one"].tolist() == [1, 3]
+
+
+def test_a_function_that_is_given_another_variable_too_keeps_it(tmp_path: Path) -> None:
+    """The other is none of those to be frozen: something assigns to it, say."""
+    graph_def, _ = graph_of(saved(tmp_path / "model", shared_function))
+    for name in variables_in(graph_def):
+        assert VariableUses(graph_def, {name}).only_read == set()
