@@ -32,8 +32,8 @@ COMMAND = [sys.executable, "-m", "tfaas_core"]
 _ROOT = Path(__file__).parents[1]
 _PR_SET_CHILD_SUBREAPER = 36
 _OF_INTERPRETER = re.compile("PYTHON(?!PATH$)|LD_|LC_|LANG|TZ|MALLOC_|GLIBC_")
-"""Variables that are read once, before a command begins. How many threads numpy may have is none of
-these: in a fork it has one."""
+"""Variables that are read once, before a command begins. Those that say how many threads numpy may
+have are left out: in a fork it has one, whatever they say."""
 _INHERITED = re.compile(
     "^(Umask|Uid|Gid|Groups|SigBlk|SigIgn|CapEff|CapBnd|NoNewPrivs|Seccomp|Cpus_allowed):.*", re.M
 )

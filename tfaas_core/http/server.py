@@ -27,7 +27,7 @@ _log = logging.getLogger("tfaas.http")
 class HttpServer:
     """Serves a Host's routes on a listening socket that it may share with other processes.
 
-    ``side``: those of which port, if management has one of its own.
+    ``drain`` closes that one. ``side``: those of which port, if management has one of its own.
     """
 
     def __init__(self, host: Host, listener: socket.socket, side: Side = "predictions") -> None:
@@ -85,8 +85,6 @@ class HttpServer:
         # Whoever connected before now is let in before the door closes.
         await asyncio.sleep(_POLL_S)
         server.close()
-        # As long as it is open in any process, clients are neither let in nor refused.
-        self._listener.close()
         start_s = time.monotonic()
         _log.debug("no connection is accepted any more; %d are there", len(server.connections))
         while server.connections and time.monotonic() < start_s + timeout_s:

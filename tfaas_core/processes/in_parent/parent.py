@@ -228,6 +228,8 @@ class Parent:
         try:
             await self._start_worker(worker.number)
         except Exception as error:
+            if self._stop.is_set():
+                return
             _log.error("HTTP worker %d cannot be started: %s", worker.number, described(error))
             self._tasks.spawn(self._replace(worker))
 

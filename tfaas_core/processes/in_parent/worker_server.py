@@ -93,6 +93,8 @@ class WorkerServer:
                 return None
             question = partial(ForkWorker, descriptors=len(descriptors))
             asking = asyncio.ensure_future(link.ask(question, descriptors))
+            # If nobody waits any more, at a stop, it may fail all the same.
+            asking.add_done_callback(lambda done: done.cancelled() or done.exception())
             try:
                 await self._until_answered(asking, self.pid)
                 worker: ForkedWorker = await asking

@@ -126,15 +126,17 @@ class WorkerStart:
     def lend_decoder(self, worker: WorkerProcess, message: NeedDecoder) -> None:
         """Gives a worker a decoder, if there is room for one."""
         try:
+            # To send descriptors takes as many again.
             with self._spare.lent():
                 sock, leash = self._decoders.open(message.work)
+                try:
+                    with sock:
+                        worker.send(HaveDecoder(message.call), (sock.fileno(), leash))
+                finally:
+                    os.close(leash)
         except OSError as error:
             _log.warning("no process can be started that decodes: %s", error)
             worker.send(HaveDecoder(message.call))
-            return
-        with sock:
-            worker.send(HaveDecoder(message.call), (sock.fileno(), leash))
-        os.close(leash)
 
     @property
     def server_pids(self) -> dict[int, str]:

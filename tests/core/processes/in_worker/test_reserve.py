@@ -110,7 +110,7 @@ def test_where_workers_may_have_few_connections_half_of_those_are_many(
     async def begin(served: Served) -> None:
         tasks = Tasks(logging.getLogger(__name__))
         served.server.rest()
-        roster.say(0, Sign(time.monotonic(), connections, 0.3))
+        roster.say(0, Sign(time.monotonic() + 60, connections, 0.3))
         with Turns(roster, 1, served.server, tasks):
             for _ in range(10):
                 await asyncio.sleep(0)
