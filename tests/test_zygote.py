@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.plugin_site import environment_with, write_plugin
 from tests.zygote import COMMAND, Zygote
 
 TELLS = """
-import __main__, json, multiprocessing.process, os, signal, sys, threading
+import __main__, json, multiprocessing.process, os, resource, signal, sys, threading
 if "TOLD" in os.environ:
     streams = (sys.stdin, sys.stdout, sys.stderr)
     told = {
@@ -37,6 +38,7 @@ if "TOLD" in os.environ:
         "main": [__main__.__name__, __main__.__spec__.name, __main__.__file__],
         "threads": threading.active_count(),
         "warnings": sys.warnoptions,
+        "files": resource.getrlimit(resource.RLIMIT_NOFILE),
     }
     with open(os.environ["TOLD"], "w") as file:
         json.dump(told, file)
@@ -109,6 +111,19 @@ def test_what_a_fork_would_do_in_another_way_is_started_anew(
     (tmp_path / "click.py").write_text("raise SystemExit(9)")
     assert run().returncode == 9
     assert zygote.forks == before
+
+
+def test_it_may_open_as_many_files_as_who_starts_it(
+    run: Run, zygote: Zygote, tmp_path: Path
+) -> None:
+    before, (soft, hard) = zygote.forks, resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 1, hard))
+    try:
+        run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert json.loads((tmp_path / "told").read_text())["files"] == [soft - 1, hard]
+    assert zygote.forks == before + 1
 
 
 @pytest.mark.fresh_python

@@ -17,6 +17,7 @@ import inspect
 import json
 import os
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -75,6 +76,7 @@ class Zygote:
             "arguments": [os.fspath(argument) for argument in how["args"]],
             **{"environ": environ, "folder": folder, "python_path": path[1:]},
             "new_session": how["start_new_session"],
+            "files": resource.getrlimit(resource.RLIMIT_NOFILE),
         }
         with self._lock:
             if self._process is None:
@@ -172,7 +174,8 @@ def _python_path(environ: Mapping[str, str]) -> list[str]:
 def _inherited() -> tuple[str, ...]:
     """What a process has of the one that starts it, beside what Popen is told."""
     status = Path("/proc/self/status").read_text()
-    limits = Path("/proc/self/limits").read_text()
+    # A command that was run in this process may have raised that of open files.
+    limits = re.sub("Max open files.*", "", Path("/proc/self/limits").read_text())
     return (
         *(found[0] for found in _INHERITED.finditer(status)),
         limits,

@@ -11,6 +11,7 @@ import io
 import json
 import multiprocessing.process
 import os
+import resource
 import runpy
 import socket
 import sys
@@ -98,6 +99,7 @@ def _become(order: dict[str, Any], installed: list[str]) -> None:
     """What a new interpreter would be before it runs the module."""
     if order["new_session"]:
         os.setsid()
+    resource.setrlimit(resource.RLIMIT_NOFILE, order["files"])
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environ"])

@@ -26,6 +26,7 @@ def test_versions_are_listed_with_what_points_at_them(ladder: Ladder) -> None:
         (3, True, []),
     ]
     live = ladder.ask("GET").json()
+    del live["engine"]  # which tells what runs it now
     assert records[-1] == live | {"live": True, "versionLabels": []}
     assert list(records[-1])[-2:] == ["live", "versionLabels"]
     for record in records:
