@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -24,16 +22,15 @@ import numpy as np
 
 from benchmarks import network
 from benchmarks.bodies import Body
-from benchmarks.modes import processor_s
-from benchmarks.servers import ENVIRONMENT, Server, tfaas
-from benchmarks.turns import Turns, turns_of
+from benchmarks.modes import plain_tensorflow, processor_s
+from benchmarks.servers import Server, tfaas
+from benchmarks.turns import Turns, measure, turns_of
 from benchmarks.wrk import Load, drive
 from tfaas_core.tensors import Array
 
 _MODULE, _NAME = "benchmarks.event", "event"
 _ROUNDS, _SECONDS, _CALLS = 5, 2, 40
 _CONNECTIONS = (1, 8)
-_SWITCH = "TF_ENABLE_ONEDNN_OPTS"
 
 
 def main(file: Path) -> None:
@@ -44,14 +41,7 @@ def main(file: Path) -> None:
         server = stack.enter_context(tfaas(Path(folder) / "server"))
         with network.client(server.url) as to:
             network.upload_graph(to, _NAME, file)
-        plain = [
-            stack.enter_context(
-                turns_of(
-                    _MODULE, "--compute", str(file), environment={**ENVIRONMENT, _SWITCH: value}
-                )
-            )
-            for value in "01"
-        ]
+        plain = [stack.enter_context(plain_tensorflow(file, value, _MODULE)) for value in "01"]
         parsing = stack.enter_context(turns_of(_MODULE, "--parse", str(file)))
         print("| body | connections | TensorFlow | parsing | server | of the loops |")
         print("| --- | --- | --- | --- | --- | --- |")
@@ -114,7 +104,7 @@ def _compute(file: Path) -> None:
     names = [f"{name}:0" for name in row]
     session = tf.compat.v1.Session(graph=graph)
     call = session.make_callable(f"{output.removeprefix('out:')}:0", names)
-    _measure(lambda: call(*row.values()))
+    measure(lambda: call(*row.values()), _CALLS)
 
 
 def _parse(file: Path) -> None:
@@ -128,16 +118,7 @@ def _parse(file: Path) -> None:
         for name in inputs:
             np.frombuffer(inputs[name].as_buffer(of_type="d")).astype("f4")
 
-    _measure(parse)
-
-
-def _measure(work: Callable[[], object]) -> None:
-    for _ in sys.stdin:
-        before_s, start_s = time.process_time(), time.perf_counter()
-        for _ in range(_CALLS):
-            work()
-        told = (time.process_time() - before_s, time.perf_counter() - start_s)
-        print(*(each * 1e3 / _CALLS for each in told), flush=True)
+    measure(parse, _CALLS)
 
 
 if __name__ == "__main__":

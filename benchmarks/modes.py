@@ -30,7 +30,7 @@ import numpy as np
 import psutil
 
 from benchmarks.servers import ENVIRONMENT, ROOT, BenchmarkFailedError, Server, tfaas
-from benchmarks.turns import Turns, turns_of
+from benchmarks.turns import Turns, measure, turns_of
 
 _MODULE = "benchmarks.modes"
 _NETWORKS = ("MobileNetV2", "ResNet50")
@@ -73,7 +73,7 @@ def _print(server: Server, name: str, model: Path) -> None:
         for _ in range(_ROUNDS):
             served = [_served(server, name, clients) for clients in _CLIENTS]
             costs.append([*(Cost(*each.measured()) for each in plain), *served])
-    without, with_it, *servers = (_medians(side) for side in zip(*costs, strict=True))
+    without, with_it, *servers = (medians(side) for side in zip(*costs, strict=True))
     with urlopen(f"{server.url}/models/{name}") as answer:
         mode = msgspec.json.decode(answer.read())["engine"]
     print(f"{name}: {mode['mode']}, since {mode['mode_reason']}", file=sys.stderr)
@@ -90,7 +90,8 @@ def _print(server: Server, name: str, model: Path) -> None:
         print(f"| {name} | {clients} | {mode['mode']} | {sides} | {share} |", flush=True)
 
 
-def _medians(costs: Sequence[Cost]) -> Cost:
+def medians(costs: Sequence[Cost]) -> Cost:
+    """Of each of its figures."""
     fields = Cost.__struct_fields__
     return Cost(*(median(getattr(cost, field) for cost in costs) for field in fields))
 
@@ -137,10 +138,12 @@ def processor_s(server: Server) -> float:
     return float(sum(each.user + each.system for each in times))
 
 
-def plain_tensorflow(model: Path, onednn: str) -> AbstractContextManager[Turns]:
-    """TensorFlow, which tells what a Cost has."""
+def plain_tensorflow(
+    model: Path, onednn: str, module: str = _MODULE
+) -> AbstractContextManager[Turns]:
+    """TensorFlow, by ``module``, which tells what a Cost has."""
     environment = {**ENVIRONMENT, _SWITCH: onednn}
-    return turns_of(_MODULE, "--compute", str(model), environment=environment)
+    return turns_of(module, "--compute", str(model), environment=environment)
 
 
 def write_networks(folder: Path, names: Sequence[str]) -> None:
@@ -162,12 +165,7 @@ def _compute(model: str) -> None:
     loaded = tf.saved_model.load(model)  # it has to stay
     (name,) = loaded.signatures["serving_default"].structured_input_signature[1]
     call, row = loaded.signatures["serving_default"], tf.constant(_rows())
-    for _ in sys.stdin:
-        before_s, start_s = time.process_time(), time.perf_counter()
-        for _ in range(_CALLS):
-            call(**{name: row})
-        told = (time.process_time() - before_s, time.perf_counter() - start_s)
-        print(*(each * 1e3 / _CALLS for each in told), flush=True)
+    measure(lambda: call(**{name: row}), _CALLS)
 
 
 def _write(folder: str, names: Sequence[str]) -> None:

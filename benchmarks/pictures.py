@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import io
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
 import msgspec
@@ -29,6 +27,7 @@ from benchmarks.modes import (
     LIGHT,
     SMALL,
     Cost,
+    medians,
     plain_tensorflow,
     processor_s,
     upload_network,
@@ -38,7 +37,7 @@ from benchmarks.options import parse
 from benchmarks.reading import picture
 from benchmarks.report import Report
 from benchmarks.servers import WORKERS, BenchmarkFailedError, Server, tfaas
-from benchmarks.turns import Turns, turns_of
+from benchmarks.turns import Turns, measure, turns_of
 from benchmarks.wrk import Load, drive
 from tfaas_core.tensors import Array
 
@@ -114,7 +113,7 @@ def _rounds(server: Server, name: str, turns: Sequence[Turns], seconds: int, cou
     for _ in range(count):
         measured = [Cost(*each.measured()) for each in turns]
         found.append([*measured, _served(server, body, seconds)])
-    decoding, *computing, served = (_medians(side) for side in zip(*found, strict=True))
+    decoding, *computing, served = (medians(side) for side in zip(*found, strict=True))
     return _Found(decoding, min(computing, key=lambda cost: cost.processor_ms), served)
 
 
@@ -127,21 +126,10 @@ def _served(server: Server, body: Body, seconds: int) -> Cost:
     return Cost(processor_ms, 1e3 / measured.requests_per_s)
 
 
-def _medians(costs: Sequence[Cost]) -> Cost:
-    return Cost(
-        *(median(getattr(cost, field) for cost in costs) for field in Cost.__struct_fields__)
-    )
-
-
 def _decode() -> None:
     """Measures for each line of stdin, until there are no more."""
     content = jpeg_640x480()
-    for _ in sys.stdin:
-        before_s, start_s = time.process_time(), time.perf_counter()
-        for _ in range(_TIMES):
-            picture(content)
-        told = (time.process_time() - before_s, time.perf_counter() - start_s)
-        print(*(each * 1e3 / _TIMES for each in told), flush=True)
+    measure(lambda: picture(content), _TIMES)
 
 
 def main() -> None:

@@ -2,8 +2,9 @@
 
 Tests start commands and servers a thousand times, and most of what one of them takes of a core is
 to import the same modules again. A fork of a process that has them does the same as ``python -m
-tfaas_core`` from there on. Arguments, environment, folder, streams, session, signals and status
-are its own, and it is a child of the process of the tests.
+tfaas_core`` from there on, but that all of them share the seed of Python's hashes. Arguments,
+environment, folder, streams, session, signals and status are its own, and it is a child of the
+process of the tests.
 
 A test of what only a new interpreter does is marked ``fresh_python``. What a fork would do in
 another way is started anew, too: with a plugin that has the name of a module that is there already,

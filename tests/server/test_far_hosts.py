@@ -48,7 +48,7 @@ def test_a_host_that_is_stopped_is_silent_until_it_goes_on_and_away_once_it_has_
                 metric = f'tfaas_answering_hosts{{host="{address}"}} {number}'
                 return metric in server.http.get("/metrics").text
 
-            assert told_of(server) == {"host": address, "state": "serves"}
+            until(lambda: told_of(server) == {"host": address, "state": "serves"})
             until(lambda: is_up(1))
             host.send_signal(signal.SIGSTOP)
             until(lambda: told_of(server)["state"] == "silent")

@@ -30,6 +30,7 @@ from tfaas_core.request_ids import fresh_id
 from tfaas_core.route import Response, Route
 
 IMPORTED_IN = os.getpid()
+DRAWN = random.random()
 if multiprocessing.parent_process() is None:
     os.environ["MADE_BY_THE_PARENT"] = "yes"
     del os.environ["GIVEN"]
@@ -39,7 +40,7 @@ async def about(request):
         "pid": os.getpid(),
         "imported_in": IMPORTED_IN,
         "variables": [os.environ.get(name) for name in ("MADE_BY_THE_PARENT", "GIVEN")],
-        "random": random.random(),
+        "random": DRAWN,
         "request id": fresh_id().partition("-")[0],
     }
     return Response(json.dumps(told).encode())

@@ -99,7 +99,7 @@ class SanicServer:
             listening.close()
 
     async def accept(self) -> None:
-        """Accepts connections again, unless it is closed."""
+        """Accepts connections again, unless it is closed. Raises OSError."""
         if self._is_over:
             return
         listening = await self._listen()

@@ -64,14 +64,16 @@ class HttpServer:
         self._server.rest()
 
     async def accept(self) -> None:
-        """Takes connections again, unless it drains."""
+        """Takes connections again, unless it drains. Raises OSError."""
         assert self._server is not None
         await self._server.accept()
 
     def send_away(self, count: int) -> None:
-        """Has so many of the clients that ask for predictions connect anew."""
+        """Has so many clients connect anew, each after its next prediction, beside those that are
+        to do so already."""
         assert self._server is not None
-        for connection in islice(self._server.connections, count):
+        staying = (each for each in self._server.connections if each.keeps_alive)
+        for connection in islice(staying, count):
             connection.send_away()
 
     async def drain(self, timeout_s: float) -> None:

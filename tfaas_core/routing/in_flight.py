@@ -126,9 +126,9 @@ class InFlight:
         self.left -= taken
         self._owed += size - taken
 
-    def copied(self, data: bytes | memoryview) -> bytes | memoryview:
-        """The same bytes, which a body is copied to: if there are many, they count until nobody has
-        them. Whether or not there is room, they are there.
+    def counted(self, data: bytes | memoryview) -> bytes | memoryview:
+        """``data``, a copy of bodies that waits to be sent: if it is long, it counts until nobody
+        has it, whether or not there is room.
         """
         if len(data) <= _SHORT_BYTES:
             return data

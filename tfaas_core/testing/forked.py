@@ -1,4 +1,4 @@
-"""The fork servers and the model processes of a process, seen from outside."""
+"""The fork servers, the model processes and the HTTP workers of a server, seen from outside."""
 
 from __future__ import annotations
 

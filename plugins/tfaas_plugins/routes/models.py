@@ -73,7 +73,7 @@ class ModelsApi:
     async def show(self, request: Request) -> Response:
         """``GET /models/NAME``: that of one of them.
 
-        With what runs it, if there is a choice, and its processes, if it may have several.
+        With what runs it, and its processes, if it may have several.
         """
         version = self._host.catalog.get(request.path_fields["name"])
         document = version.document()

@@ -248,7 +248,8 @@ def test_clients_that_are_sent_away_have_their_answers_and_are_told_to_leave() -
         for connection in connections:
             connection.post("echo")
             assert b"connection: keep-alive" in await connection.answer()
-        served.server.send_away(2)
+        for _ in range(2):
+            served.server.send_away(1)
         lasts = []
         for connection in connections:
             connection.post("echo", b"last")

@@ -204,7 +204,7 @@ class ModelConnection(asyncio.Protocol):
                 continue
             unsent = send_now(self.sock, frame) if is_lone else frame
             if unsent:
-                self._transport.write(self._in_flight.copied(unsent))
+                self._transport.write(self._in_flight.counted(unsent))
             else:
                 self._poll(now_s)
 

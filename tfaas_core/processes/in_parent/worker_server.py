@@ -165,7 +165,9 @@ class WorkerServer:
             return None
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        ending = Ending(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        ending = Ending()
+        with suppress(ChildProcessError):  # whoever started this process ignores how children end
+            ending = Ending(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
         if self._link is not None:
             self._link.end(lambda: ConnectionResetError("the worker server has ended"))
         for waited_for in self._endings.values():

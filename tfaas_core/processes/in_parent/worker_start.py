@@ -55,7 +55,7 @@ class WorkerStart:
         self._ports = ports
         self._demo = demo
         self._memory = shared_memories(composition.plugins.memory(composition.config))
-        self._roster = _roster(composition)
+        self._roster = Roster.of(composition.config.server)
         self._heard = heard
         self._cell = cell
         self._context = multiprocessing.get_context("spawn")
@@ -167,8 +167,3 @@ def _hidden(config: Config) -> frozenset[str]:
 def _pair(closing: ExitStack) -> tuple[socket.socket, socket.socket]:
     ours, theirs = map(closing.enter_context, socket.socketpair())
     return ours, theirs
-
-
-def _roster(composition: Composition) -> Roster | None:
-    config, workers = composition.config, composition.workers
-    return Roster(workers) if config.server.reserve_worker and workers > 1 else None

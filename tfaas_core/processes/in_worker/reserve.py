@@ -16,6 +16,7 @@ from typing import Protocol
 
 import msgspec
 
+from tfaas_core.settings.tables import Server
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.system.loop.tasks import Tasks
 from tfaas_core.system.resources.idle_cores import IdleCores
@@ -37,19 +38,20 @@ _CALM = 0.6
 
 _CALM_S = 5.0
 _SEND_AWAY_EVERY_S = 1.0
-_SIGN = struct.Struct("=dqd")
+_SIGN = struct.Struct("=dqd?7x")
 
 _log = logging.getLogger("tfaas.worker")
 
 
 class Sign(msgspec.Struct, frozen=True):
     """What a worker says of itself: when (by the monotonic clock), how many connections it has,
-    and which share of the time its event loop has computed lately.
+    which share of the time its event loop has computed lately, and whether it takes connections.
     """
 
     at_s: float
     connections: int
     busy: float
+    accepts: bool = True
 
 
 class Roster:
@@ -60,13 +62,19 @@ class Roster:
         self._workers = workers
         self._memory = SharedMemory(workers * _SIGN.size)
 
+    @classmethod
+    def of(cls, server: Server) -> Roster | None:
+        """None: all workers take connections at all times. Raises OSError."""
+        has_reserve = server.reserve_worker and server.worker_count > 1
+        return cls(server.worker_count) if has_reserve else None
+
     def say(self, worker: int, sign: Sign) -> None:
         """Replaces what ``worker`` has said."""
         _SIGN.pack_into(self._memory.bytes, worker * _SIGN.size, *msgspec.structs.astuple(sign))
 
     def gone(self, worker: int) -> None:
         """``worker`` has ended, and says nothing any more."""
-        self.say(worker, Sign(0.0, 0, 0.0))
+        self.say(worker, Sign(0.0, 0, 0.0, accepts=False))
 
     def others(self, worker: int) -> list[Sign]:
         """What all but ``worker`` have said."""
@@ -103,10 +111,11 @@ def too_many(own: Sign, others: Sequence[Sign], many: int = MANY) -> int:
 
     Clients that keep their connections may have come all at once, while the reserve took none.
     """
-    least = min(others, key=lambda sign: sign.connections)
-    has_too_many = own.connections > max(many, 2 * least.connections)
-    is_unfair = own.busy > _BUSY and least.busy < _CALM * _BUSY and own.at_s - least.at_s < _LATE_S
-    return (own.connections - least.connections) // 2 if has_too_many and is_unfair else 0
+    taking = [each for each in others if each.accepts and own.at_s - each.at_s < _LATE_S]
+    idle = [each.connections for each in taking if each.busy < _CALM * _BUSY]
+    fewest = min(idle, default=own.connections)
+    has_too_many = own.busy > _BUSY and own.connections > max(many, 2 * fewest)
+    return (own.connections - fewest) // 2 if has_too_many else 0
 
 
 class Accepting(Protocol):
@@ -132,7 +141,7 @@ class Accepting(Protocol):
         ...
 
     async def accept(self) -> None:
-        """Takes connections again."""
+        """Takes connections again. Raises OSError."""
         ...
 
     def send_away(self, count: int) -> None:
@@ -172,7 +181,8 @@ class Turns:
         now_s, computed_s = time.monotonic(), time.thread_time()
         passed_s = max(now_s - self._said.at_s, _EVERY_S / 2)
         busy = (computed_s - self._computed_s) / passed_s
-        self._said = Sign(now_s, self._front.open_connections, busy)
+        front = self._front
+        self._said = Sign(now_s, front.open_connections, busy, front.is_accepting)
         self._computed_s = computed_s
         self._roster.say(self._worker, self._said)
         others = self._roster.others(self._worker)
@@ -195,10 +205,17 @@ class Turns:
         if are_short(others, now_s, idle, many):
             self._needed_s = now_s
             if not self._front.is_accepting:
-                _log.debug("the other HTTP workers need this one: it takes connections")
-                self._tasks.spawn(self._front.accept())
+                self._tasks.spawn(self._accept())
         elif not would_do(others, self._said, idle, many):
             self._needed_s = now_s
         elif self._front.is_accepting and now_s - self._needed_s > _CALM_S:
             _log.debug("the other HTTP workers do without this one: it takes no connections")
             self._front.rest()
+
+    async def _accept(self) -> None:
+        try:
+            await self._front.accept()
+        except OSError as error:  # the next look tries again
+            _log.debug("the other HTTP workers need this one, which cannot help yet: %s", error)
+        else:
+            _log.debug("the other HTTP workers need this one: it takes connections")

@@ -31,17 +31,21 @@ class SpareDescriptors:
 
     def __init__(self, count: int) -> None:
         self._count = count
+        self._borrowers = 0
         self._held: list[int] = []
         self._fill()
 
     @contextmanager
     def lent(self) -> Iterator[None]:
         """In the block, so many can be opened. Those that stay open are not lent again."""
+        self._borrowers += 1
         self.close()
         try:
             yield
         finally:
-            self._fill()
+            self._borrowers -= 1
+            if not self._borrowers:
+                self._fill()
 
     def close(self) -> None:
         while self._held:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 import uvloop
@@ -12,6 +11,7 @@ from tests.core.engine.in_worker.test_connection import answering, connected
 from tfaas_core.errors import ModelLost
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.testing.engine_harness import is_sum, rows_of
+from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.waiting import eventually
 
 ROOM = 1 << 24
@@ -21,66 +21,56 @@ SOCKET_BYTES = 1 << 19
 LARGE = rows_of(*range(100_000))
 
 
-def as_in_a_worker(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-    """Runs a test in the event loop that HTTP workers have."""
+class TestCopies:
+    loop_factory = uvloop.new_event_loop
 
-    def run() -> None:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(asyncio.wait_for(test(), 60))
+    @in_event_loop
+    async def test_large_requests_count_until_they_are_sent(self) -> None:
+        in_flight = InFlight(ROOM)
+        async with connected(in_flight=in_flight) as (connection, model):
+            asked = []
+            for number in range(1, 6):
+                asked.append(connection.submit([LARGE], len(LARGE)))
+                await asyncio.sleep(0)  # the turn in which it is sent
+                taken = ROOM - in_flight.left
+                assert -SOCKET_BYTES < taken - number * LARGE.nbytes < number * 1000
+            async with answering(model):
+                for each in asked:
+                    assert is_sum((await each)[0], LARGE)
+            assert in_flight.left == ROOM
 
-    return run
+    @in_event_loop
+    async def test_they_are_sent_though_they_take_all_the_room(self) -> None:
+        in_flight = InFlight(2 * LARGE.nbytes)
+        async with connected(in_flight=in_flight) as (connection, model):
+            asked = [connection.submit([LARGE], len(LARGE)) for _ in range(4)]
+            await asyncio.sleep(0)
+            assert in_flight.left == 0
+            async with answering(model):
+                for each in asked:
+                    assert is_sum((await each)[0], LARGE)
+            del asked, each  # with the answers, which count, too
+            await eventually(lambda: in_flight.left == 2 * LARGE.nbytes, "all of it is given back")
 
+    @in_event_loop
+    async def test_they_count_no_more_once_the_model_is_lost(self) -> None:
+        in_flight = InFlight(ROOM)
+        async with connected(in_flight=in_flight) as (connection, model):
+            asked = connection.submit([LARGE], len(LARGE))
+            await asyncio.sleep(0)
+            assert in_flight.left < ROOM
+            model.close()
+            with pytest.raises(ModelLost):
+                await asked
+            await eventually(lambda: in_flight.left == ROOM, "all of it is given back")
 
-@as_in_a_worker
-async def test_large_requests_count_until_they_are_sent() -> None:
-    in_flight = InFlight(ROOM)
-    async with connected(in_flight=in_flight) as (connection, model):
-        asked = []
-        for number in range(1, 6):
-            asked.append(connection.submit([LARGE], len(LARGE)))
-            await asyncio.sleep(0)  # the turn in which it is sent
-            taken = ROOM - in_flight.left
-            assert -SOCKET_BYTES < taken - number * LARGE.nbytes < number * 1000
-        async with answering(model):
-            for each in asked:
-                assert is_sum((await each)[0], LARGE)
-        assert in_flight.left == ROOM
-
-
-@as_in_a_worker
-async def test_they_are_sent_though_they_take_all_the_room() -> None:
-    in_flight = InFlight(2 * LARGE.nbytes)
-    async with connected(in_flight=in_flight) as (connection, model):
-        asked = [connection.submit([LARGE], len(LARGE)) for _ in range(4)]
-        await asyncio.sleep(0)
-        assert in_flight.left == 0
-        async with answering(model):
-            for each in asked:
-                assert is_sum((await each)[0], LARGE)
-        del asked, each  # with the answers, which count, too
-        await eventually(lambda: in_flight.left == 2 * LARGE.nbytes, "all of it is given back")
-
-
-@as_in_a_worker
-async def test_they_count_no_more_once_the_model_is_lost() -> None:
-    in_flight = InFlight(ROOM)
-    async with connected(in_flight=in_flight) as (connection, model):
-        asked = connection.submit([LARGE], len(LARGE))
-        await asyncio.sleep(0)
-        assert in_flight.left < ROOM
-        model.close()
-        with pytest.raises(ModelLost):
-            await asked
-        await eventually(lambda: in_flight.left == ROOM, "all of it is given back")
-
-
-@as_in_a_worker
-async def test_small_ones_do_not_count() -> None:
-    in_flight = InFlight(ROOM)
-    async with connected(in_flight=in_flight) as (connection, model):
-        asked = [connection.submit([rows_of(number)], 1) for number in range(100)]
-        await asyncio.sleep(0)
-        assert in_flight.left == ROOM
-        async with answering(model):
-            for number, each in enumerate(asked):
-                assert is_sum((await each)[0], rows_of(number))
+    @in_event_loop
+    async def test_small_ones_do_not_count(self) -> None:
+        in_flight = InFlight(ROOM)
+        async with connected(in_flight=in_flight) as (connection, model):
+            asked = [connection.submit([rows_of(number)], 1) for number in range(100)]
+            await asyncio.sleep(0)
+            assert in_flight.left == ROOM
+            async with answering(model):
+                for number, each in enumerate(asked):
+                    assert is_sum((await each)[0], rows_of(number))

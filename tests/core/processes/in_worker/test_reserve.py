@@ -18,6 +18,7 @@ from tfaas_core.processes.in_worker.reserve import (
     too_many,
     would_do,
 )
+from tfaas_core.settings.tables import Server
 from tfaas_core.system.loop.tasks import Tasks
 
 NOW_S = 1000.0
@@ -61,22 +62,33 @@ def test_it_is_spare_once_the_others_could_have_all_with_ease(
 
 
 @pytest.mark.parametrize(
-    ("own", "other", "leaves"),
+    ("own", "other", "leaves", "with_an_idle_one_of_10"),
     [
-        (Sign(NOW_S, 200, 0.99), Sign(NOW_S, 0, 0.1), 100),
-        (Sign(NOW_S, 200, 0.99), Sign(NOW_S, 90, 0.1), 55),
-        (Sign(NOW_S, 200, 0.99), Sign(NOW_S, 110, 0.1), 0),
-        (Sign(NOW_S, 200, 0.7), Sign(NOW_S, 0, 0.1), 0),
-        (Sign(NOW_S, 200, 0.99), Sign(NOW_S, 0, 0.8), 0),
-        (Sign(NOW_S, 200, 0.99), Sign(NOW_S - 1, 0, 0.1), 0),
-        (Sign(NOW_S, MANY, 0.99), Sign(NOW_S, 0, 0.1), 0),
+        (Sign(NOW_S, 200, 0.99), Sign(NOW_S, 0, 0.1), 100, 100),
+        (Sign(NOW_S, 200, 0.99), Sign(NOW_S, 90, 0.1), 55, 95),
+        (Sign(NOW_S, 200, 0.99), Sign(NOW_S, 110, 0.1), 0, 95),
+        (Sign(NOW_S, 200, 0.7), Sign(NOW_S, 0, 0.1), 0, 0),
+        (Sign(NOW_S, 200, 0.99), Sign(NOW_S, 0, 0.8), 0, 95),
+        (Sign(NOW_S, 200, 0.99), Sign(NOW_S - 1, 0, 0.1), 0, 95),
+        (Sign(NOW_S, MANY, 0.99), Sign(NOW_S, 0, 0.1), 0, 0),
+        # One that is gone, and a reserve that rests.
+        (Sign(NOW_S, 200, 0.99), Sign(0.0, 0, 0.0, accepts=False), 0, 95),
+        (Sign(NOW_S, 200, 0.99), Sign(NOW_S, 0, 0.0, accepts=False), 0, 95),
     ],
 )
 def test_a_busy_worker_with_most_connections_leaves_some_to_an_idle_one(
-    own: Sign, other: Sign, leaves: int
+    own: Sign, other: Sign, leaves: int, with_an_idle_one_of_10: int
 ) -> None:
     assert too_many(own, [other]) == leaves
-    assert too_many(own, [other, AT_EASE]) in (0, leaves, (own.connections - 10) // 2)
+    assert too_many(own, [other, AT_EASE]) == with_an_idle_one_of_10
+
+
+def test_a_lone_worker_is_no_reserve_nor_is_one_that_was_not_to_be() -> None:
+    assert Roster.of(Server(workers=1)) is None
+    assert Roster.of(Server(workers=2, reserve_worker=False)) is None
+    roster = Roster.of(Server(workers=2))
+    assert roster is not None
+    assert roster.is_reserve(1)
 
 
 def test_it_helps_busy_workers_only_if_there_is_a_core_for_it() -> None:

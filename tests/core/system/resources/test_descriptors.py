@@ -33,6 +33,11 @@ def test_spare_descriptors_are_there_where_no_others_are() -> None:
                 for each in opened:
                     os.close(each)
         with spare.lent():
+            with spare.lent():
+                pass
+            for each in [os.dup(0) for _ in range(4)]:
+                os.close(each)
+        with spare.lent():
             kept = os.dup(0)
         with spare.lent():
             opened = [os.dup(0) for _ in range(3)]
