@@ -14,10 +14,9 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec
 from tfaas_core.values.inputs import only_input
 from tfaas_plugins.codecs.image.decoding import Decoded, PictureDecoding, Wish
-from tfaas_plugins.codecs.image.layout import CHANNELS, Layout
+from tfaas_plugins.codecs.image.layout import CHANNELS, Layout, Mode
 from tfaas_plugins.codecs.image.params import ImageParams
 from tfaas_plugins.codecs.image.picture import Picture
-from tfaas_plugins.codecs.image.shown import Mode
 
 LEAST_BYTES = 1 << 16
 """Of a request's numbers: fewer are made at once."""

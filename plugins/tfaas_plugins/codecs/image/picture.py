@@ -16,9 +16,10 @@ from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin
 from tfaas_core.errors import BadBody, DoesNotFit, Unavailable
 from tfaas_plugins.codecs.image.jpeg_scans import scans_of
 from tfaas_plugins.codecs.image.jpeg_values import JpegValues, jpeg_values
+from tfaas_plugins.codecs.image.layout import Mode
 from tfaas_plugins.codecs.image.picture_form import SentImage
 from tfaas_plugins.codecs.image.png_chunks import without_texts
-from tfaas_plugins.codecs.image.shown import TURNS, Mode, Shown
+from tfaas_plugins.codecs.image.shown import TURNS, Shown
 from tfaas_plugins.codecs.image.usual_jpeg import jpeg_header, usual_jpeg
 from tfaas_plugins.codecs.image.usual_png import UsualPng, usual_png
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.Image import Resampling
 from tfaas_plugins.codecs.image import jpeg_values
+from tfaas_plugins.codecs.image.layout import Mode
 from tfaas_plugins.codecs.image.picture import DamagedError, show
-from tfaas_plugins.codecs.image.shown import Mode
 
 from tests.plugins.codecs.image.images import file, gradient
 from tests.plugins.codecs.image.test_resizing import photo
