@@ -50,7 +50,7 @@ class UsualPng(msgspec.Struct, frozen=True):
     pieces: list[memoryview]
 
     def values(self) -> bytes | None:
-        """Its values, row by row; None if ``decoded`` is to be asked. Raises MemoryError."""
+        """Its values, row by row; None if ``decoded`` is to be asked."""
         if not self._is_whole:
             return None
         size, mode = (self.width, self.height), self.mode
@@ -66,8 +66,6 @@ class UsualPng(msgspec.Struct, frozen=True):
             encoder.setimage(image, (0, 0, *size))
             length = self.width * self.height * len(mode)
             values: bytes = encoder.encode(max(length, ImageFile.MAXBLOCK))[2]
-        except MemoryError:
-            raise
         except Exception:  # another Pillow may have other ones
             return None
         return values if len(values) == length else None
