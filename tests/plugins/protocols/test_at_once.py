@@ -6,10 +6,13 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from tfaas_plugins.codecs.values.usual import MOST_ARRAY_BYTES
+from tfaas_plugins.protocols import json_text
+from tfaas_plugins.protocols.oip.infer import reader
 from tfaas_plugins.protocols.oip.infer.answers import JSON_LENGTH
 from tfaas_plugins.protocols.private_pool import message_class
 
@@ -160,6 +163,20 @@ async def test_what_may_take_longer_waits_for_one(ask: Ask, array: Array) -> Non
                 await asyncio.wait_for(named(host, rows(MOST_ROWS)), 30)
             assert not asking.done()
         assert (await asking).status == 200
+
+
+@in_event_loop
+async def test_what_stands_before_strings_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def counted(text: bytes, *how: Any) -> Any:
+        read.append(len(text))
+        return json_text.read(text, *how)
+
+    monkeypatch.setattr(reader, "read", counted)
+    async with host_of(models=models()) as host:
+        assert (await sent(host, strings(5000))).status == 200
+    assert len(read) == 1
 
 
 @in_event_loop
