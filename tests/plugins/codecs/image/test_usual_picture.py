@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
-from typing import TypeVar
 from weakref import ref
 
 import numpy as np
 import pytest
-from PIL import Image
-from tfaas_plugins.codecs.image import usual_picture, usual_png
+from tfaas_plugins.codecs.image import usual_picture
 from tfaas_plugins.codecs.image.codec import ImageCodec
 from tfaas_plugins.codecs.image.input import ImageInput
 from tfaas_plugins.codecs.image.ranking import Ranking
 from tfaas_plugins.codecs.image.usual_picture import MOST_BYTES, MOST_PIXELS
-from tfaas_plugins.codecs.image.usual_png import UsualPng
 
 from tests.plugins.codecs.image.images import (
     FORM,
@@ -34,8 +31,6 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec, by_name
 from tfaas_core.testing.models import model_version
-
-T = TypeVar("T")
 
 CODEC = make_codec()
 GREY = file(picture([[0, 85], [170, 255]]))
@@ -69,14 +64,6 @@ def outputs_for(version: ModelVersion, rows: int, seed: int) -> list[Array]:
         drawn.normal(scale=9, size=(rows, *sizes_of(spec))).astype(spec.numpy_dtype)
         for spec in version.signature.outputs
     ]
-
-
-def counted(way: Callable[[UsualPng], T], calls: list[UsualPng]) -> Callable[[UsualPng], T]:
-    def counting(png: UsualPng) -> T:
-        calls.append(png)
-        return way(png)
-
-    return counting
 
 
 def check(body: bytes, content_type: str, version: ModelVersion) -> bool:
@@ -149,37 +136,6 @@ def test_a_picture_of_the_models_own_size_is_read_by_few_steps(
     assert plan is not None
     monkeypatch.setattr(ImageInput, "bind", None)
     assert plan.inputs(usual) is not None
-
-
-@pytest.mark.parametrize("side", [73, 74])
-def test_a_picture_is_decoded_once_however_many_bytes_its_numbers_are(
-    monkeypatch: pytest.MonkeyPatch, side: int
-) -> None:
-    decoded: list[UsualPng] = []
-    for name in ("values", "decoded"):
-        monkeypatch.setattr(UsualPng, name, counted(getattr(UsualPng, name), decoded))
-    version, png = taking(None, side, side, 3), file(gradient(side, side))
-    usual, plan = CODEC.usual(png, Head.of_type("image/png")), CODEC.usual_plan(version)
-    assert usual is not None
-    assert plan is not None
-    assert plan.inputs(usual) is not None
-    assert len(decoded) == 1
-
-
-def test_a_picture_for_which_there_is_no_memory_is_not_as_usual(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Core:
-        @staticmethod
-        def new(*_: object) -> None:
-            raise MemoryError
-
-    usual, plan = CODEC.usual(PNG, Head.of_type("image/png")), CODEC.usual_plan(LABELLED)
-    assert usual is not None
-    assert plan is not None
-    monkeypatch.setattr(usual_png, "_CORE", Core)
-    monkeypatch.setattr(Image, "frombytes", Core.new)
-    assert plan.inputs(usual) is None
 
 
 @pytest.mark.parametrize(
