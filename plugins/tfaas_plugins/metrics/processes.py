@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,9 @@ from tfaas_plugins.metrics.shared import LOOK_AT, LOOK_BYTES
 if TYPE_CHECKING:
     from tfaas_core.host import Host
 
-MOST_HOSTS = 1000
+_MOST_HOSTS = 1000
+"""Each has a series of its own; and whatever their names, they leave room for models."""
+
 _UP = ("serves", "leaving")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -58,7 +61,7 @@ class Look(msgspec.Struct, frozen=True):
     processes: list[Process] = []
     models: list[LoadedModel] = []
     hosts: dict[str, bool] = {}
-    """Of the first MOST_HOSTS of other hosts, whether they answer."""
+    """Of the first _MOST_HOSTS of other hosts, whether they answer."""
 
     @classmethod
     async def now(cls, host: Host) -> Look:
@@ -77,7 +80,7 @@ class Look(msgspec.Struct, frozen=True):
             seen = cpu.get(each.pid) if each.pid is not None and not each.host else None
             of_process = (each.pid, each.private_bytes, seen, each.rows_in_flight, each.host)
             models.append(LoadedModel(name, version, each.state, *of_process))
-        hosts = {each.host: each.state in _UP for each in host.engine.hosts()[:MOST_HOSTS]}
+        hosts = {each.host: each.state in _UP for each in host.engine.hosts()[:_MOST_HOSTS]}
         return cls(time.time() - status.uptime_s, processes, models, hosts)
 
 
@@ -91,11 +94,12 @@ class LastLook:
         self._bytes = memory.bytes
 
     def write(self, look: Look) -> None:
-        """Of models that are too many for the room, the last are left out."""
+        """Of models that are too many for the room, the last are left out; then of hosts, and of
+        processes."""
         number = max(self._number(0), self._number(1)) + 1
         document = msgspec.json.encode(look)
         while len(document) > LOOK_BYTES - 16:
-            look = msgspec.structs.replace(look, models=look.models[: len(look.models) // 2])
+            look = _shortened(look)
             document = msgspec.json.encode(look)
         at = LOOK_AT + number % 2 * LOOK_BYTES
         self._bytes[at : at + 8] = bytes(8)
@@ -120,6 +124,15 @@ class LastLook:
     def _number(self, place: int) -> int:
         at = LOOK_AT + place * LOOK_BYTES
         return int.from_bytes(self._bytes[at : at + 8], "little")
+
+
+def _shortened(look: Look) -> Look:
+    """With half as many models; if it has none, so many hosts, or else processes."""
+    if models := look.models:
+        return msgspec.structs.replace(look, models=models[: len(models) // 2])
+    if hosts := look.hosts:
+        return msgspec.structs.replace(look, hosts=dict(islice(hosts.items(), len(hosts) // 2)))
+    return msgspec.structs.replace(look, processes=look.processes[: len(look.processes) // 2])
 
 
 def _cpu_times(pids: set[int]) -> dict[int, float]:

@@ -10,7 +10,7 @@ from tfaas_core.predict.early_binding import LARGE_BODY_BYTES
 from tfaas_core.route import Head, Request, Response
 from tfaas_core.tensors import Arrays
 from tfaas_plugins.protocols.answers import answered
-from tfaas_plugins.protocols.served_models import ServedModels, size_of
+from tfaas_plugins.protocols.served_models import ServedModels
 
 READ = ("gzip", "deflate")
 """Encodings of bodies."""
@@ -56,8 +56,3 @@ class Handlers(ABC, Generic[Models]):
 def is_large(request: Request) -> bool:
     """Whether the body is to be read in a thread."""
     return len(request.body) > LARGE_BODY_BYTES or request.head.content_encoding != ""
-
-
-def are_large(outputs: Arrays) -> bool:
-    """Whether they are to be written in a thread."""
-    return size_of(outputs) > LARGE_BODY_BYTES

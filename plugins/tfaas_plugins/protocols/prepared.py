@@ -16,10 +16,11 @@ import msgspec
 import numpy as np
 
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.early_binding import LARGE_BODY_BYTES
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult, Settled
 from tfaas_core.predict.target import Target
 from tfaas_core.tensors import Array, Bound, Signature
-from tfaas_plugins.protocols.handlers import are_large
+from tfaas_plugins.protocols.served_models import size_of
 from tfaas_plugins.protocols.template import Template
 
 T = TypeVar("T")
@@ -75,16 +76,19 @@ class Prepared(Generic[T]):
         result: InferenceResult,
         answer: T,
         template: Callable[[], Template[T] | None],
+        most_bytes: int = LARGE_BODY_BYTES,
     ) -> None:
-        """Makes the plan, of a request that had this answer; ``template`` is made of that."""
+        """Makes the plan, of a request that had this answer; ``template`` is made of that.
+
+        Answers of more than ``most_bytes`` of outputs are written in a thread, and so without one.
+        """
         settled, signature = asked.settled(), asked.version.signature
         if settled is None or result.version is not asked.version or sys.byteorder != "little":
             return
         inputs = self._inputs_of(signature, asked.bound.arrays)
         if inputs is None:
             return
-        # Large answers are written in a thread.
-        found = None if are_large(result.outputs) else template()
+        found = None if size_of(result.outputs) > most_bytes else template()
         if found is not None and not found.writes(answer, result):
             found = None
         bare = Bound({}, settled.rows, single=False)

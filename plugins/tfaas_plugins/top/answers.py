@@ -25,8 +25,6 @@ class _Loaded(msgspec.Struct):
 
 
 class _Host(msgspec.Struct):
-    host: str
-    state: str = "-"
     why: str = ""
 
 

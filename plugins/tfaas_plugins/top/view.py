@@ -40,8 +40,8 @@ class View(msgspec.Struct, frozen=True):
         for runtime, why in _mapping(status.get("unavailable")).items():
             head.append(f"\n{runtime} cannot be started: {why}", style="red")
         for host in status.get("hosts", ()):
-            if host.get("why"):
-                head.append(f"\n{host['why']}", style="red")
+            if why := host.get("why"):
+                head.append(f"\n{why}", style="red")
         return head
 
     def _totals(self) -> RenderableType:

@@ -6,12 +6,16 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from tfaas_plugins.codecs.values.usual import MOST_ARRAY_BYTES
+from tfaas_plugins.protocols import json_text
+from tfaas_plugins.protocols.oip.infer import reader
 from tfaas_plugins.protocols.oip.infer.answers import JSON_LENGTH
 from tfaas_plugins.protocols.private_pool import message_class
+from tfaas_plugins.protocols.served_models import ServedModels
 
 from tests.plugins.protocols.test_prepared_messages import INFER, answered, infer, inferred
 from tfaas_core.host import Host
@@ -75,6 +79,10 @@ async def raw(host: Host, array: Array) -> Response:
 
 async def called(host: Host, array: Array) -> Response:
     return await answered(host, INFER, infer("twice", {"x": array}, id="1"))
+
+
+async def called_again(host: Host, array: Array) -> Response:
+    return await answered(host, INFER, infer("twice", {"x": array}))
 
 
 async def called_with_strings(host: Host, array: Array) -> Response:
@@ -160,6 +168,41 @@ async def test_what_may_take_longer_waits_for_one(ask: Ask, array: Array) -> Non
                 await asyncio.wait_for(named(host, rows(MOST_ROWS)), 30)
             assert not asking.done()
         assert (await asking).status == 200
+
+
+@pytest.mark.parametrize("ask", [sent, called_again])
+@pytest.mark.parametrize(("count", "written"), [(MOST_ROWS, 2), (MOST_ROWS + 1, 4)])
+@in_event_loop
+async def test_what_stands_around_numbers_is_written_once_unless_they_take_a_thread(
+    ask: Ask, count: int, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[int] = []
+    write = ServedModels.written
+
+    async def counted(*arguments: Any, **named: Any) -> Any:
+        writes.append(1)
+        return await write(*arguments, **named)
+
+    monkeypatch.setattr(ServedModels, "written", counted)
+    async with host_of(models=models()) as host:
+        for _ in range(4):
+            response = await ask(host, rows(count))
+            assert np.array_equal(values_of(response), 2 * rows(count).reshape(-1))
+    assert len(writes) == written
+
+
+@in_event_loop
+async def test_what_stands_before_strings_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def counted(text: bytes, *how: Any) -> Any:
+        read.append(len(text))
+        return json_text.read(text, *how)
+
+    monkeypatch.setattr(reader, "read", counted)
+    async with host_of(models=models()) as host:
+        assert (await sent(host, strings(5000))).status == 200
+    assert len(read) == 1
 
 
 @in_event_loop

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
+from tfaas_plugins.top.answers import Status, read
 from tfaas_plugins.top.numbers import count, seconds, size, span, sparkline
 from tfaas_plugins.top.view import View
 
@@ -65,6 +67,13 @@ def test_it_says_why_a_host_is_away() -> None:
     text = shown(View(STATUS | {"hosts": [away, {"host": "10.0.0.2:8090", "state": "serves"}]}))
     assert "host 10.0.0.1:8090 is gone" in text
     assert "10.0.0.2" not in text
+
+
+def test_of_a_host_nothing_but_why_it_is_away_is_asked_for() -> None:
+    """So that servers of other versions are shown, too."""
+    status = STATUS | {"hosts": [{"address": 1, "state": None, "why": "it is gone"}, {}]}
+    answer = msgspec.json.encode(status)
+    assert "it is gone" in shown(View(read(answer, Status)))
 
 
 def test_several_processes_of_a_version_are_one_row() -> None:

@@ -1,4 +1,4 @@
-"""Cage: confines a spawned HTTP worker as soon as it reads its arguments.
+"""Cage: confines an HTTP worker as soon as it reads its arguments.
 
 Libraries start threads when they are imported, which Landlock would leave out. A process reads its
 arguments in order: behind this one comes what imports them.
@@ -14,7 +14,7 @@ from tfaas_core.sandbox.worker import WorkerCell, confine_worker
 
 
 class Cage:
-    """A spawned process that reads it is confined from then on; ``cell`` is None: it is not.
+    """A process that reads it is confined from then on; ``cell`` is None: it is not.
 
     It has forgotten the variables ``hidden`` then.
     """
@@ -35,5 +35,5 @@ def _caged(cell: WorkerCell | None, hidden: Collection[str]) -> Cage:
 
 
 def in_cage(_cage: Cage, main: Callable[..., None], *arguments: Any) -> None:
-    """What a spawned process is to call for ``main(*arguments)``, which is read in the cage."""
+    """What a process is to call for ``main(*arguments)``, which is read in the cage."""
     main(*arguments)

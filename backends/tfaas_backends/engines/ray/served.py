@@ -16,7 +16,8 @@ from tfaas_core.models.model import ModelVersion
 
 
 class Served(msgspec.Struct, frozen=True):
-    """``models``: of those hosts that answer in time. ``whys``: of all others, why they do not."""
+    """``models``: of those hosts that answer in time. ``whys``: of those that do not, or are
+    about to end, a sentence."""
 
     models: list[ServableStatus]
     whys: dict[str, str]

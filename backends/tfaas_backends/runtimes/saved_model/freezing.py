@@ -118,6 +118,8 @@ class VariableUses:
             for reference in body.passed():
                 if node_of(reference) not in followed:
                     body.variables(reference).add(_ANY)
+        if not self._functions:
+            return
         for node in (node for body in self._bodies for node in body.nodes if node.op not in _CALLS):
             for callee in (self._functions.get(name) for name in called(node)):
                 if callee is not None:

@@ -17,8 +17,12 @@ def called(node: Any) -> Iterator[str]:
     """The names of the functions that a node may call; some of the names may be no function's."""
     yield node.op
     for value in node.attr.values():
-        yield value.func.name
-        yield from (function.name for function in value.list.func)
+        # To ask for what it does not hold would make that, which takes longer.
+        kind = value.WhichOneof("value")
+        if kind == "func":
+            yield value.func.name
+        elif kind == "list":
+            yield from (function.name for function in value.list.func)
 
 
 def reachable(nodes: Mapping[str, Any], roots: Iterable[str]) -> list[Any]:

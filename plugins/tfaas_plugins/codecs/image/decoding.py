@@ -15,7 +15,7 @@ from tfaas_core.decoding.decoder import Decoder, Decoders
 from tfaas_core.errors import Unavailable
 from tfaas_core.system.resources.pages import are_there
 from tfaas_core.texts.unreadable import UNREADABLE
-from tfaas_plugins.codecs.image.layout import Layout
+from tfaas_plugins.codecs.image.layout import Layout, Mode
 from tfaas_plugins.codecs.image.picture import (
     DamagedError,
     Format,
@@ -25,7 +25,7 @@ from tfaas_plugins.codecs.image.picture import (
     show_usual,
     told_of,
 )
-from tfaas_plugins.codecs.image.shown import Mode, Shown
+from tfaas_plugins.codecs.image.shown import Shown
 
 WORK = f"{__name__}:decode"
 

@@ -14,10 +14,9 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec
 from tfaas_core.values.inputs import only_input
 from tfaas_plugins.codecs.image.decoding import Decoded, PictureDecoding, Wish
-from tfaas_plugins.codecs.image.layout import CHANNELS, Layout
+from tfaas_plugins.codecs.image.layout import CHANNELS, Layout, Mode
 from tfaas_plugins.codecs.image.params import ImageParams
 from tfaas_plugins.codecs.image.picture import Picture
-from tfaas_plugins.codecs.image.shown import Mode
 
 LEAST_BYTES = 1 << 16
 """Of a request's numbers: fewer are made at once."""
@@ -51,7 +50,7 @@ class ImageInput:
         self._resample = _RESAMPLING[self._params.resize]
         self._scale = _SCALES[self._params.scale]
         self._wish = self._wished(max_pixels)
-        self._usual_size = self._layout.usual()
+        self._usual_size = self._find_usual_size()
         self._usual_shape = (1, *(axis or self._layout.channels for axis in shape[1:]))
 
     def may_make(self, pixels: int) -> bool:
@@ -94,10 +93,9 @@ class ImageInput:
         if png is None or size != (png.width, png.height) or png.mode != self._mode:
             return None
         values = png.values()
-        dtype = self._spec.numpy_dtype
-        if values is None or len(values) * dtype.itemsize >= LEAST_BYTES:
+        if values is None:
             return None
-        numbers = np.frombuffer(values, np.uint8).astype(dtype)
+        numbers = np.frombuffer(values, np.uint8).astype(self._spec.numpy_dtype)
         divisor, offset = self._scale
         if divisor != 1:
             numbers /= divisor
@@ -190,6 +188,14 @@ class ImageInput:
                 str(self._spec),
             )
         return layout
+
+    def _find_usual_size(self) -> tuple[int, int] | None:
+        """The width and height of pictures that ``usual`` takes; None: it takes none."""
+        size = self._layout.usual()
+        if size is None:
+            return None
+        numbers = size[0] * size[1] * self._layout.channels
+        return size if numbers * self._spec.numpy_dtype.itemsize < LEAST_BYTES else None
 
     def _sizes_differ(
         self, first: Picture, size: tuple[int, int], other: Picture, other_size: tuple[int, int]

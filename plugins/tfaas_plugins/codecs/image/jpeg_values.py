@@ -5,12 +5,14 @@ Pillow reads them by the same library, but keeps them with a byte more for each 
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image, frombytes
+
+from tfaas_plugins.codecs.image.layout import Mode
 
 try:
     from simplejpeg import decode_jpeg
@@ -25,7 +27,7 @@ _COLOURS: dict[str, str] = {"L": "GRAY", "RGB": "RGB"}
 class JpegValues(msgspec.Struct, frozen=True):
     """A picture, as far as it is used as one of Pillow is. ``values`` are in C order."""
 
-    mode: Literal["L", "RGB", "RGBA"]
+    mode: Mode
     size: tuple[int, int]
     values: NDArray[np.uint8]
 
@@ -38,9 +40,7 @@ class JpegValues(msgspec.Struct, frozen=True):
         return frombytes(self.mode, self.size, self.values)
 
 
-def jpeg_values(
-    data: bytes | memoryview, size: tuple[int, int], mode: Literal["L", "RGB", "RGBA"]
-) -> JpegValues | None:
+def jpeg_values(data: bytes | memoryview, size: tuple[int, int], mode: Mode) -> JpegValues | None:
     """The values of a JPEG in grey or colour, the same as Pillow's; its header says its ``size``.
 
     None: they are left to Pillow, which has words for what is damaged. Raises MemoryError.

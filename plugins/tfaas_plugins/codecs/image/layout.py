@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from math import isqrt
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+Mode: TypeAlias = Literal["L", "RGB", "RGBA"]
+"""Grey, colour, or colour and alpha, 8 bits each."""
 
 CHANNELS = (1, 3, 4)
 """Grey, colour, or colour and alpha."""

@@ -16,9 +16,10 @@ from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin
 from tfaas_core.errors import BadBody, DoesNotFit, Unavailable
 from tfaas_plugins.codecs.image.jpeg_scans import scans_of
 from tfaas_plugins.codecs.image.jpeg_values import JpegValues, jpeg_values
+from tfaas_plugins.codecs.image.layout import Mode
 from tfaas_plugins.codecs.image.picture_form import SentImage
 from tfaas_plugins.codecs.image.png_chunks import without_texts
-from tfaas_plugins.codecs.image.shown import TURNS, Mode, Shown
+from tfaas_plugins.codecs.image.shown import TURNS, Shown
 from tfaas_plugins.codecs.image.usual_jpeg import jpeg_header, usual_jpeg
 from tfaas_plugins.codecs.image.usual_png import UsualPng, usual_png
 
@@ -125,15 +126,17 @@ def show(data: bytes | memoryview, format: Format, mode: Mode, least: int | None
     Where ``least`` is given, a JPEG is read in a half, a quarter or an eighth of its size, as
     long as no side gets shorter than ``least`` pixels. Raises DamagedError, and MemoryError.
     """
-    if format == "JPEG" and (shown := _shown_at_once(data, mode, least)) is not None:
-        return shown
+    plain = _plain_size(data, least) if format == "JPEG" else None
+    if plain is not None and (values := jpeg_values(data, plain, mode)) is not None:
+        return Shown(values, (0, 0, *plain), None, *plain)
     with _reading():
         image = _open(data, format)
         width, height = image.size
         size = None if least is None else (least, least)
         draft = image.draft("L" if mode == "L" else None, size)
         flat: Image.Image | JpegValues | None = None
-        if format == "JPEG" and image.size == (width, height) and image.mode in ("L", "RGB"):
+        is_whole = image.size == (width, height) and image.mode in ("L", "RGB")
+        if format == "JPEG" and plain is None and is_whole:
             flat = jpeg_values(data, image.size, mode)
         if flat is None:
             image.load()
@@ -143,16 +146,14 @@ def show(data: bytes | memoryview, format: Format, mode: Mode, least: int | None
     return Shown(flat, box, turn, width, height)
 
 
-def _shown_at_once(data: bytes | memoryview, mode: Mode, least: int | None) -> Shown | None:
-    """The same of a usual JPEG that is neither turned nor read in less than its full size."""
+def _plain_size(data: bytes | memoryview, least: int | None) -> tuple[int, int] | None:
+    """Width and height of a usual JPEG that is neither turned nor read in less than its full size;
+    None: it is another one."""
     header = jpeg_header(data)
     if header is None or not header.is_upright:
         return None
-    width, height = header.size
-    if least is not None and min(width, height) >= 2 * least:
-        return None
-    values = jpeg_values(data, header.size, mode)
-    return None if values is None else Shown(values, (0, 0, width, height), None, width, height)
+    is_reduced = least is not None and min(header.size) >= 2 * least
+    return None if is_reduced else header.size
 
 
 def show_usual(png: UsualPng, mode: Mode) -> Shown | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -11,9 +9,6 @@ from PIL.Image import Transpose
 
 from tfaas_plugins.codecs.image.jpeg_values import JpegValues, Values
 from tfaas_plugins.codecs.image.resizing import Box, smaller
-
-Mode: TypeAlias = Literal["L", "RGB", "RGBA"]
-"""Grey, colour, or colour and alpha, 8 bits each."""
 
 # ImageOps.exif_transpose does the same, but it writes the EXIF data anew, and fails if one of
 # the other fields cannot be written.

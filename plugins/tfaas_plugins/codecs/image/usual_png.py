@@ -8,11 +8,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from struct import Struct as Layout
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from PIL import Image, ImageFile
 
+from tfaas_plugins.codecs.image.layout import Mode
 from tfaas_plugins.codecs.image.png_chunks import chunks_of, most_chunks
 
 BEGINNING = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -30,7 +31,7 @@ _BEFORE_BYTES = 8
 _AROUND_BYTES = 12
 """These, and its checksum."""
 
-_MODES: Mapping[int, Literal["L", "RGB", "RGBA"]] = {0: "L", 2: "RGB", 6: "RGBA"}
+_MODES: Mapping[int, Mode] = {0: "L", 2: "RGB", 6: "RGBA"}
 """By the type of colours, of 8 bits each."""
 
 _LEAST_BYTES = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9, b"bKGD": 0, b"tIME": 0, b"sBIT": 0}
@@ -45,11 +46,11 @@ class UsualPng(msgspec.Struct, frozen=True):
 
     width: int
     height: int
-    mode: Literal["L", "RGB", "RGBA"]
+    mode: Mode
     pieces: list[memoryview]
 
     def values(self) -> bytes | None:
-        """Its values, row by row; None if ``decoded`` is to be asked. Raises MemoryError."""
+        """Its values, row by row; None if ``decoded`` is to be asked."""
         if not self._is_whole:
             return None
         size, mode = (self.width, self.height), self.mode
@@ -65,8 +66,6 @@ class UsualPng(msgspec.Struct, frozen=True):
             encoder.setimage(image, (0, 0, *size))
             length = self.width * self.height * len(mode)
             values: bytes = encoder.encode(max(length, ImageFile.MAXBLOCK))[2]
-        except MemoryError:
-            raise
         except Exception:  # another Pillow may have other ones
             return None
         return values if len(values) == length else None

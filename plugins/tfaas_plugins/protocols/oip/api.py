@@ -114,8 +114,9 @@ class InferenceApi(Handlers[OipModels]):
                     prepared=prepared,
                 )
             elif (found := self._at_once(request, head)) is not None:
-                answering = self._inference.answer(request, visit, *found, _WRITER, is_large=False)
-                del found  # so that what it holds is gone while the model runs
+                target, read, is_large = found
+                answering = self._inference.answer(request, visit, target, read, _WRITER, is_large)
+                del found, read  # so that what they hold is gone while the model runs
                 response = await answering
             else:
                 response = await self._of_large(request, head, visit)
@@ -123,8 +124,8 @@ class InferenceApi(Handlers[OipModels]):
         except TfaasError as error:
             return refused(error)
 
-    def _at_once(self, request: Request, head: InferHead) -> tuple[Target, Read] | None:
-        """What the body says, if it takes no thread to read it."""
+    def _at_once(self, request: Request, head: InferHead) -> tuple[Target, Read, bool] | None:
+        """What the body says, if it takes no thread to read it; and whether it does to bind it."""
         if request.head.content_encoding:
             return None
         return self._reader.read_at_once(head, request.body)

@@ -138,16 +138,17 @@ class Inference:
         request_id: str | None,
     ) -> T:
         work = result, wanted, request_id, Allowance(self._host.config.limits)
-        most_bytes = LARGE_ANSWER_BYTES if _is_copied(result, wanted) else LARGE_BODY_BYTES
+        most_bytes = _most_bytes(result, wanted)
         return await self._models.written([result.outputs], writer.write, *work, most=most_bytes)
 
 
-def _is_copied(result: InferenceResult, wanted: Sequence[WantedOutput]) -> bool:
-    """Whether the answer is written without looking at each number."""
+def _most_bytes(result: InferenceResult, wanted: Sequence[WantedOutput]) -> int:
+    """Of outputs: with more of them, the answer is written in a thread."""
     for each in wanted:
+        # It takes a look at each number, or at each string.
         if not each.binary or each.classes or result.outputs[each.name].dtype == object:
-            return False
-    return True
+            return LARGE_BODY_BYTES
+    return LARGE_ANSWER_BYTES
 
 
 def _learn(
@@ -162,7 +163,7 @@ def _learn(
     # For how long this client waits is not what the request says.
     asked = msgspec.structs.replace(asked, timeout_s=body.timeout_s)
     template = partial(writer.template, result, wanted, answer)
-    prepared.learn(asked, wanted, result, answer, template)
+    prepared.learn(asked, wanted, result, answer, template, _most_bytes(result, wanted))
 
 
 def _allowed(

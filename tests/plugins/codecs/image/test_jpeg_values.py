@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 from PIL.Image import Resampling
-from tfaas_plugins.codecs.image import jpeg_values
+from tfaas_plugins.codecs.image import jpeg_values, picture
+from tfaas_plugins.codecs.image.layout import Mode
 from tfaas_plugins.codecs.image.picture import DamagedError, show
-from tfaas_plugins.codecs.image.shown import Mode
 
 from tests.plugins.codecs.image.images import file, gradient
 from tests.plugins.codecs.image.test_resizing import photo
@@ -64,9 +64,32 @@ def test_values_are_pillows(kind: str, mode: Mode) -> None:
         np.testing.assert_array_equal(values(KINDS[kind], mode, *wish), expected, strict=True)
 
 
-def test_usual_ones_take_this_way() -> None:
-    for kind in ("colour", "grey", "turned, 6", "progressive"):
-        assert jpeg_values.jpeg_values(KINDS[kind], (203, 150), "RGB") is not None
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "CMYK"])
+def test_usual_ones_are_not_decoded_by_pillow(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile.ImageFile, "load", None)
+    assert values(KINDS[kind], "RGB").shape[2] == 3
+
+
+@pytest.mark.parametrize("kind", ["colour", "grey", "restarts", "RGB as it is"])
+def test_of_plain_ones_pillow_reads_not_even_the_header(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture, "_open", None)
+    assert values(KINDS[kind], "RGB").shape == (150, 203, 3)
+
+
+def test_one_that_libjpeg_warns_of_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    decoding: Any = vars(jpeg_values)["decode_jpeg"]
+
+    def decode(data: bytes, *how: Any, **named: Any) -> Any:
+        tried.append(len(data))
+        return decoding(data, *how, **named)
+
+    monkeypatch.setattr(jpeg_values, "decode_jpeg", decode)
+    warned_of = KINDS["colour"][:-2] + bytes(20) + KINDS["colour"][-2:]
+    np.testing.assert_array_equal(values(warned_of, "RGB"), by_pillow(KINDS["colour"], "RGB"))
+    assert len(tried) == 1
 
 
 @settings(max_examples=tries(150))

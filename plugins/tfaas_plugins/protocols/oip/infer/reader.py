@@ -85,22 +85,23 @@ class RequestReader:
             return head.target, partial(raw_input, body)
         return self._read_binary(head, body[:length], memoryview(body)[length:])[:2]
 
-    def read_at_once(self, head: InferHead, body: bytes) -> tuple[Target, Read] | None:
-        """The same, if it, and to hold that to a version, take less than a millisecond; else None.
+    def read_at_once(self, head: InferHead, body: bytes) -> tuple[Target, Read, bool] | None:
+        """The same, if it takes less than a millisecond; else None. And whether it takes longer to
+        hold that to a version.
 
         ``body`` is as it came, and not compressed. Raises BadBody, and TooLarge.
         """
         if len(body) <= LARGE_BODY_BYTES:
-            return self.read(head, body)
+            return *self.read(head, body), False
         if head.json_length is None or len(body) > MOST_ARRAY_BYTES:
             return None
         length = _json_length(head.json_length, len(body))
         if length == 0:
-            return self.read(head, body)
+            return *self.read(head, body), False
         if length > LARGE_BODY_BYTES:
             return None
         target, read, asked = self._read_binary(head, body[:length], memoryview(body)[length:])
-        return (target, read) if asked.string_bytes <= LARGE_BODY_BYTES else None
+        return target, read, asked.string_bytes > LARGE_BODY_BYTES
 
     def read_late(
         self, head: InferHead, body: bytes, version: ModelVersion, allowance: Allowance
