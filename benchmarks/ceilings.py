@@ -33,6 +33,11 @@ HEADER = [
 COUNTS = (1, 32, 128)
 _CONSTANT = "location / { default_type application/json; return 200 '[0.5]'; }"
 _WARM_UP_S = 1
+_LEAST = {32: 0.3, 128: 0.35}
+"""Of what bare answers, by connections."""
+
+_MOST_P50 = 5.0
+"""As a multiple of bare's, with one connection."""
 
 
 class _Driven(msgspec.Struct, frozen=True):
@@ -68,6 +73,16 @@ class _Driven(msgspec.Struct, frozen=True):
             f"{median_ratio(self.p50_us, bare.p50_us):.1f}",
         ]
 
+    def add_goal(self, report: Report, connections: int, bare: _Driven) -> None:
+        """The one that it has with so many connections, if it is a row of JSON."""
+        what = f"{self.contender.name}, {connections} connections"
+        if connections == 1:
+            multiple = median_ratio(self.p50_us, bare.p50_us)
+            report.goal(f"{what}: p50, of bare", multiple, _MOST_P50, at_most=True)
+        elif connections in _LEAST:
+            ratio = median_ratio(self.requests_per_s, bare.requests_per_s)
+            report.goal(f"{what}, of bare", ratio, _LEAST[connections])
+
 
 def measure(report: Report, given: Options, noop: Server, tfaas: Server, folder: Path) -> int:
     """Adds the table; gives how many errors there were. ``folder`` is a new one, for scratch."""
@@ -87,6 +102,9 @@ def measure(report: Report, given: Options, noop: Server, tfaas: Server, folder:
                 for one in driven:
                     one.play(connections, given.seconds)
             rows += [one.cells(connections, driven[0]) for one in driven]
+            for one in driven:
+                if one.contender.server is tfaas:
+                    one.add_goal(report, connections, driven[0])
             errors += sum(each.errors for one in driven for each in one.rounds)
     note = "" if is_installed() else "nginx is not installed, and was left out."
     report.add("Ceilings", HEADER, rows, note)
@@ -120,6 +138,7 @@ def main() -> int:
             with network.client(tfaas.url) as to:
                 network.upload(to, network.NAME)
             errors = measure(report, given, noop, tfaas, folder / "nginx")
+    report.add_goals()
     return 1 if errors else 0
 
 

@@ -38,6 +38,11 @@ from benchmarks.servers import BenchmarkFailedError, Server
 THREE = ("bench-1", "bench-2", "bench-3")
 NOOP = "no-op, JSON"
 GRAPH = "graph, JSON"
+IMAGE = "digits, image"
+LISTS = "graph, msgpack lists"
+DATA_FRAME = "graph, protobuf"
+INSTANCES, COLUMNS = "TensorFlow Serving, instances", "TensorFlow Serving, inputs"
+OIP_JSON, OIP_BINARY = "Open Inference, JSON", "Open Inference, binary"
 
 _SAVED = "bench-saved"
 _DIGITS = "digits"
@@ -78,7 +83,7 @@ def one_row(noop: Server, tfaas: Server) -> list[Contender]:
         Contender("SavedModel, JSON", tfaas, [as_json(_SAVED, 1)]),
         Contender("graph, protobuf", tfaas, [as_protobuf(NAME, 1)]),
         Contender("graph, msgpack", tfaas, [as_msgpack(NAME, 1)]),
-        Contender("digits, image", tfaas, [as_images(_DIGITS, 1)]),
+        Contender(IMAGE, tfaas, [as_images(_DIGITS, 1)]),
     ]
 
 
@@ -111,8 +116,8 @@ def batches(noop: Server, tfaas: Server) -> list[Contender]:
     return [
         Contender(NOOP, noop, [as_json(NAME, BATCH_ROWS)]),
         Contender(GRAPH, tfaas, [as_json(NAME, BATCH_ROWS)]),
-        Contender("graph, protobuf", tfaas, [as_protobuf(NAME, BATCH_ROWS)]),
-        Contender("graph, msgpack lists", tfaas, [as_msgpack(NAME, BATCH_ROWS)]),
+        Contender(DATA_FRAME, tfaas, [as_protobuf(NAME, BATCH_ROWS)]),
+        Contender(LISTS, tfaas, [as_msgpack(NAME, BATCH_ROWS)]),
         Contender("graph, msgpack packed", tfaas, [as_packed_msgpack(NAME, BATCH_ROWS)]),
         Contender("digits, images", tfaas, [as_images(_DIGITS, _BATCH_PICTURES)]),
     ]
@@ -123,10 +128,10 @@ def protocols(noop: Server, tfaas: Server, rows: int) -> list[Contender]:
     return [
         Contender(NOOP, noop, [as_json(NAME, rows)]),
         Contender(GRAPH, tfaas, [as_json(NAME, rows)]),
-        Contender("TensorFlow Serving, instances", tfaas, [as_instances(NAME, rows)]),
-        Contender("TensorFlow Serving, inputs", tfaas, [as_columns(NAME, rows)]),
-        Contender("Open Inference, JSON", tfaas, [as_oip(NAME, _INPUT, rows)]),
-        Contender("Open Inference, binary", tfaas, [_binary(rows)]),
+        Contender(INSTANCES, tfaas, [as_instances(NAME, rows)]),
+        Contender(COLUMNS, tfaas, [as_columns(NAME, rows)]),
+        Contender(OIP_JSON, tfaas, [as_oip(NAME, _INPUT, rows)]),
+        Contender(OIP_BINARY, tfaas, [_binary(rows)]),
     ]
 
 

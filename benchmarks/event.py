@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks import network
 from benchmarks.bodies import Body
 from benchmarks.modes import plain_tensorflow, processor_s
+from benchmarks.report import Report
 from benchmarks.servers import Server, tfaas
 from benchmarks.turns import Turns, measure, turns_of
 from benchmarks.wrk import Load, drive
@@ -31,44 +32,62 @@ from tfaas_core.tensors import Array
 _MODULE, _NAME = "benchmarks.event", "event"
 _ROUNDS, _SECONDS, _CALLS = 5, 2, 40
 _CONNECTIONS = (1, 8)
+_PACKED, _LISTS = "MessagePack, packed", "JSON"
+_GOALS = {_PACKED: 0.8, _LISTS: 0.7}
+_HEADER = ["body", "connections", "TensorFlow", "parsing", "server", "of the loops"]
 
 
 def main(file: Path) -> None:
-    """Prints the table: milliseconds a row, of the processor and by the clock."""
+    """Prints the table."""
+    report = Report()
+    with tempfile.TemporaryDirectory() as folder:
+        measure_row(report, file, Path(folder) / "server", _ROUNDS, _SECONDS)
+    report.add_goals()
+
+
+def measure_row(report: Report, file: Path, storage: Path, rounds: int, seconds: int) -> None:
+    """Adds the table, of milliseconds a row, of the processor and by the clock; and the goals."""
     row = _row(file)
-    bodies = {"MessagePack, packed": _packed(row), "JSON": _json(row)}
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        server = stack.enter_context(tfaas(Path(folder) / "server"))
+    bodies = {_PACKED: _packed(row), _LISTS: _json(row)}
+    cells: list[list[str]] = []
+    with ExitStack() as stack:
+        server = stack.enter_context(tfaas(storage))
         with network.client(server.url) as to:
             network.upload_graph(to, _NAME, file)
         plain = [stack.enter_context(plain_tensorflow(file, value, _MODULE)) for value in "01"]
         parsing = stack.enter_context(turns_of(_MODULE, "--parse", str(file)))
-        print("| body | connections | TensorFlow | parsing | server | of the loops |")
-        print("| --- | --- | --- | --- | --- | --- |")
         for name, body in bodies.items():
+            read = parsing if name == _LISTS else None
             for connections in _CONNECTIONS:
-                read = parsing if name == "JSON" else None
-                _print(name, server, Load([body], connections), plain, read)
+                load = Load([body], connections)
+                found = _rounds(server, load, plain, read, rounds, seconds)
+                shares = [(found[0][at] + found[1][at]) / found[2][at] for at in (0, 1)]
+                told = (f"{cpu:.2f}, {clock:.2f}" for cpu, clock in (*found, shares))
+                cells.append([name, str(connections), *told])
+                what = f"a row of {file.stem}, {name}, {connections} connections, of TensorFlow"
+                report.goal(what + (" and parsing" if read else ""), shares[1], _GOALS[name])
+    report.add("A large row beside TensorFlow itself", _HEADER, cells)
 
 
-def _print(
-    name: str, server: Server, load: Load, plain: list[Turns], parsing: Turns | None
-) -> None:
+def _rounds(
+    server: Server,
+    load: Load,
+    plain: list[Turns],
+    parsing: Turns | None,
+    count: int,
+    seconds: int,
+) -> list[list[float]]:
+    """Milliseconds of the processor and by the clock: of TensorFlow, parsing, and the server."""
     rounds: list[tuple[list[float], list[float], list[float]]] = []
     drive(server, load, 1)
-    for _ in range(_ROUNDS):
+    for _ in range(count):
         before_s = processor_s(server)
-        driven = drive(server, load, _SECONDS)
+        driven = drive(server, load, seconds)
         cpu_ms = (processor_s(server) - before_s) * 1e3 / driven.requests
         served = [cpu_ms, 1e3 / driven.requests_per_s]
         best = min((each.measured() for each in plain), key=lambda found: found[1])
         rounds.append((best, parsing.measured() if parsing else [0.0, 0.0], served))
-    best, read, served = (
-        [median(each[side][at] for each in rounds) for at in (0, 1)] for side in range(3)
-    )
-    shares = [(best[at] + read[at]) / served[at] for at in (0, 1)]
-    cells = [f"{cpu:.2f}, {clock:.2f}" for cpu, clock in (best, read, served, shares)]
-    print(f"| {name} | {load.connections} | {' | '.join(cells)} |", flush=True)
+    return [[median(each[side][at] for each in rounds) for at in (0, 1)] for side in range(3)]
 
 
 def _row(file: Path) -> dict[str, Array]:

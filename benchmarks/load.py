@@ -76,6 +76,11 @@ class Comparison(msgspec.Struct, frozen=True):
         theirs = (yardstick or self.measured[0]).rows_per_s
         return median_ratio(one.rows_per_s, theirs)
 
+    def ratio_of(self, name: str, yardstick: str = "") -> float:
+        """That of the contender of this name, to the first or another one."""
+        named = {one.contender.name: one for one in self.measured}
+        return self.ratio(named[name], named.get(yardstick))
+
     @property
     def errors(self) -> int:
         return sum(round_.errors for one in self.measured for round_ in one.rounds)

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -29,15 +29,21 @@ import msgspec
 import numpy as np
 import psutil
 
+from benchmarks.report import Report
 from benchmarks.servers import ENVIRONMENT, ROOT, BenchmarkFailedError, Server, tfaas
 from benchmarks.turns import Turns, measure, turns_of
 
 _MODULE = "benchmarks.modes"
-_NETWORKS = ("MobileNetV2", "ResNet50")
+NETWORKS = ("MobileNetV2", "ResNet50")
 _SHAPE = (1, 224, 224, 3)
 LIGHT, SMALL = "light", "small"
 """Two more: a layer over every 32nd pixel, and as small as one that tells digits apart."""
 
+_HEADER = [
+    *("network", "clients", "mode", "without oneDNN", "with", "server"),
+    *("of the better, by processor", "by the clock"),
+]
+_GOAL = 0.95
 _CLIENTS = (1, 8)
 _ROUNDS, _CALLS = 5, 10
 _SWITCH = "TF_ENABLE_ONEDNN_OPTS"
@@ -52,25 +58,31 @@ class Cost(msgspec.Struct, frozen=True):
 
 def main() -> None:
     """Prints the table."""
-    print(
-        "| network | clients | mode | without oneDNN | with | server | of the better, by time of |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    report = Report()
     with tempfile.TemporaryDirectory() as folder:
-        write_networks(Path(folder), _NETWORKS)
-        with tfaas(
-            Path(folder) / "server", {"engine.mode": "auto", "engine.tune_s": 300}
-        ) as server:
-            for name in sys.argv[1:] or _NETWORKS:
-                upload_network(server, name, Path(folder) / name)
-                _print(server, name, Path(folder) / name)
+        measure_modes(report, Path(folder) / "modes", _ROUNDS, sys.argv[1:] or NETWORKS)
+    report.add_goals()
 
 
-def _print(server: Server, name: str, model: Path) -> None:
+def measure_modes(report: Report, folder: Path, rounds: int, names: Sequence[str]) -> None:
+    """Adds the table, and the goals. ``folder`` is a new one, for scratch."""
+    folder.mkdir()
+    write_networks(folder, names)
+    rows: list[list[str]] = []
+    with tfaas(folder / "server", {"engine.mode": "auto", "engine.tune_s": 300}) as server:
+        for name in names:
+            upload_network(server, name, folder / name)
+            rows += _rows_of(report, server, name, folder / name, rounds)
+    report.add("Large models beside TensorFlow itself", _HEADER, rows)
+
+
+def _rows_of(
+    report: Report, server: Server, name: str, model: Path, rounds: int
+) -> Iterator[list[str]]:
     with ExitStack() as stack:
         plain = [stack.enter_context(plain_tensorflow(model, value)) for value in "01"]
         costs: list[list[Cost]] = []
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             served = [_served(server, name, clients) for clients in _CLIENTS]
             costs.append([*(Cost(*each.measured()) for each in plain), *served])
     without, with_it, *servers = (medians(side) for side in zip(*costs, strict=True))
@@ -82,12 +94,12 @@ def _print(server: Server, name: str, model: Path) -> None:
             min(getattr(without, field), getattr(with_it, field)) / getattr(found, field)
             for field in Cost.__struct_fields__
         ]
-        sides = " | ".join(
+        sides = [
             f"{each.processor_ms:.1f} ms, {each.duration_ms:.1f}"
             for each in (without, with_it, found)
-        )
-        share = f"processor {shares[0]:.2f}, clock {shares[1]:.2f}"
-        print(f"| {name} | {clients} | {mode['mode']} | {sides} | {share} |", flush=True)
+        ]
+        report.goal(f"{name}, {clients} clients, of TensorFlow", shares[1], _GOAL)
+        yield [name, str(clients), mode["mode"], *sides, *(f"{share:.2f}" for share in shares)]
 
 
 def medians(costs: Sequence[Cost]) -> Cost:

@@ -38,6 +38,9 @@ _ALONE = "nothing"
 _PROGRAM = "a program that burns one core"
 _STREAM = "requests of 1 MB, 50 a second"
 _NEXT_S = 1 / 50
+_MOST = 1.2
+"""The p50 beside others, as a multiple of that alone."""
+
 _LARGE = as_packed_of(WIDE, np.ones((7, FEATURES)))
 
 
@@ -60,6 +63,15 @@ class Neighbour(msgspec.Struct, frozen=True):
             for connections, by in self.small.items()
             for meanwhile, rounds in by.items()
         ]
+
+    def add_goals(self, report: Report) -> None:
+        """A program that is no part of the server has none."""
+        for connections, by in self.small.items():
+            for meanwhile, rounds in by.items():
+                if meanwhile not in (_ALONE, _PROGRAM):
+                    p50s = ([one.p50_us for one in some] for some in (rounds, by[_ALONE]))
+                    what = f"p50 of a small model beside {meanwhile}, {connections} connections"
+                    report.goal(f"{what}, of alone", median_ratio(*p50s), _MOST, at_most=True)
 
     def slow_rows(self) -> list[list[str]]:
         """The cells below SLOW_HEADER."""
@@ -182,6 +194,8 @@ def main() -> int:
         found = measure(Path(folder) / "models", options, graphs)
     report.add("Latency of a small model", HEADER, found.rows())
     report.add("The slow models meanwhile", SLOW_HEADER, found.slow_rows())
+    found.add_goals(report)
+    report.add_goals()
     return 1 if found.errors else 0
 
 

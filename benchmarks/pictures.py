@@ -33,7 +33,7 @@ from benchmarks.modes import (
     upload_network,
     write_networks,
 )
-from benchmarks.options import parse
+from benchmarks.options import Options, parse
 from benchmarks.reading import picture
 from benchmarks.report import Report
 from benchmarks.servers import WORKERS, BenchmarkFailedError, Server, tfaas
@@ -92,10 +92,19 @@ class _Found(msgspec.Struct, frozen=True):
     computing: Cost
     served: Cost
 
+    @property
+    def slower_per_s(self) -> float:
+        """What all cores could do of the slower alone."""
+        each_ms = max(self.decoding.processor_ms, self.computing.processor_ms)
+        return WORKERS * 1e3 / each_ms
+
+    @property
+    def answered_per_s(self) -> float:
+        return 1e3 / self.served.duration_ms
+
     def row(self) -> list[str]:
         decoding_ms, computing_ms = self.decoding.processor_ms, self.computing.processor_ms
-        slower = WORKERS * 1e3 / max(decoding_ms, computing_ms)
-        answered = 1e3 / self.served.duration_ms
+        slower, answered = self.slower_per_s, self.answered_per_s
         served_ms = self.served.processor_ms
         return [
             *(f"{decoding_ms:.2f}", f"{computing_ms:.2f}", f"{slower:.0f}", f"{answered:.0f}"),
@@ -136,9 +145,16 @@ def main() -> None:
     """Prints a table."""
     given, report = parse(__doc__), Report()
     report.add("Machine", ["what", "value"], machine.rows())
+    with TemporaryDirectory(prefix="tfaas-bench-") as folder:
+        compare(report, given, Path(folder) / "pictures")
+    report.add_goals()
+
+
+def compare(report: Report, given: Options, folder: Path) -> None:
+    """Adds the table, and the goals. ``folder`` is a new one, for scratch."""
     rows = []
-    with TemporaryDirectory(prefix="tfaas-bench-") as name, ExitStack() as stack:
-        folder = Path(name)
+    with ExitStack() as stack:
+        folder.mkdir()
         write_networks(folder, _NETWORKS)
         settings = {"engine.mode": "auto", "engine.tune_s": 300}
         server = stack.enter_context(tfaas(folder / "server", settings))
@@ -152,6 +168,8 @@ def main() -> None:
                 turns = [decoding, *modes]
                 found = _rounds(server, network, turns, given.seconds, given.rounds)
             rows.append([network, *found.row()])
+            what = f"a JPEG of 640 x 480 to {network}, of the slower of decoding and computing"
+            report.goal(what, found.answered_per_s / found.slower_per_s, _GOAL)
     report.add("JPEGs of 640 x 480, to 224 x 224", _HEADER, rows)
 
 

@@ -13,13 +13,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from benchmarks.contenders import GRAPH, NOOP
 from benchmarks.load import Comparison, Measured
 from benchmarks.soak import Soak
-from benchmarks.throughput import Throughput
+from benchmarks.throughput import GOALS, Throughput
 
 _GREY = "#8a8f98"
 _COLOURS = ("#1f5fa8", "#d9722e", "#2f8f5b", "#8c4fa3", "#b0413e", "#5b6770")
-_GOALS = {32: 0.8, 128: 0.9}
-"""Least ratios to the no-op, by connections."""
-
 _PERCENTILES = ("50", "75", "90", "99", "99.9")
 
 
@@ -52,9 +49,9 @@ def _ratios(axes: Axes, comparisons: Sequence[Comparison]) -> None:
         highest = max([highest, *shares])
         axes.plot(labels, shares, "o-", color=colour, label=name, linewidth=1.8, markersize=5)
     for place, comparison in enumerate(comparisons):
-        if comparison.connections in _GOALS:
-            goal = _GOALS[comparison.connections]
-            label = "goal, JSON" if comparison.connections == max(_GOALS) else ""
+        if comparison.connections in GOALS:
+            goal = GOALS[comparison.connections]
+            label = "goal, JSON" if comparison.connections == max(GOALS) else ""
             axes.hlines(
                 goal, place - 0.2, place + 0.2, color="black", linewidth=2.2, label=label, zorder=3
             )

@@ -15,6 +15,17 @@ from benchmarks.servers import Server
 from benchmarks.tensorflow_call import tensorflow_call
 
 BATCH_ROWS = (10, 100, 1000, 10_000)
+GOALS = {32: 0.8, 128: 0.9}
+"""Least ratios of a row by JSON to the no-op, by connections."""
+
+_IMAGE_GOAL, _IMAGE_CONNECTIONS = 0.6, 128
+_BATCH_GOALS = {contenders.LISTS: 0.6, contenders.DATA_FRAME: 0.8}
+_PROTOCOL_GOALS = {
+    contenders.INSTANCES: 0.9,
+    contenders.COLUMNS: 0.9,
+    contenders.OIP_JSON: 0.9,
+    contenders.OIP_BINARY: 1.0,
+}
 _BATCH_CONNECTIONS = 4
 _PICTURE_CONNECTIONS = 8
 _SEVERAL_CONNECTIONS = 128
@@ -57,9 +68,9 @@ def measure(report: Report, options: Options, noop: Server, tfaas: Server) -> Th
     rows = [row for one in json_batches for row in one.reading_rows()]
     report.add("Batches by JSON", load.READING_HEADER, rows)
     batches = contenders.batches(noop, tfaas)
-    others += reported("Batches by every codec", batches, [_BATCH_CONNECTIONS])
+    by_codec = reported("Batches by every codec", batches, [_BATCH_CONNECTIONS])
 
-    others += reported(
+    protocols = reported(
         "Protocols, one row", contenders.protocols(noop, tfaas, 1), options.connections
     )
     many = contenders.protocols(noop, tfaas, contenders.BATCH_ROWS)
@@ -67,7 +78,31 @@ def measure(report: Report, options: Options, noop: Server, tfaas: Server) -> Th
 
     pictures = compared(contenders.pictures(noop, tfaas), _PICTURE_CONNECTIONS)
     report.add("Pictures", load.READING_HEADER, pictures.reading_rows())
-    return Throughput(one_row, json_batches, [*others, pictures])
+    _add_goals(report, one_row, by_codec, protocols)
+    return Throughput(one_row, json_batches, [*others, *by_codec, *protocols, pictures])
+
+
+def _add_goals(
+    report: Report,
+    one_row: Sequence[Comparison],
+    by_codec: Sequence[Comparison],
+    protocols: Sequence[Comparison],
+) -> None:
+    for one in one_row:
+        if limit := GOALS.get(one.connections):
+            what = f"a row by JSON, {one.connections} connections, of the no-op"
+            report.goal(what, one.ratio_of(contenders.GRAPH), limit)
+        if one.connections == _IMAGE_CONNECTIONS:
+            what = f"an 8 x 8 PNG, {one.connections} connections, of the no-op"
+            report.goal(what, one.ratio_of(contenders.IMAGE), _IMAGE_GOAL)
+    for one in by_codec:
+        for name, limit in _BATCH_GOALS.items():
+            what = f"{contenders.BATCH_ROWS} rows, {name}, of the no-op"
+            report.goal(what, one.ratio_of(name), limit)
+    for one in protocols:
+        for name, limit in _PROTOCOL_GOALS.items():
+            what = f"{name}, {one.connections} connections, of /json"
+            report.goal(what, one.ratio_of(name, contenders.GRAPH), limit)
 
 
 def _one_row(report: Report, options: Options, noop: Server, tfaas: Server) -> list[Comparison]:
@@ -88,7 +123,10 @@ def _one_row(report: Report, options: Options, noop: Server, tfaas: Server) -> l
     report.add("One row", load.HEADER, [row for one in rounds for row in one.rows()])
     for comparison in rounds:
         if comparison.connections == 1:
-            report.add("One row, one connection", _ONE_HEADER, _one_rows(comparison, calls_us))
+            figures = _one_rows(comparison, calls_us)
+            report.add("One row, one connection", _ONE_HEADER, figures)
+            what = "a row by JSON, 1 connection: p50, of the no-op's and a call of TensorFlow"
+            report.goal(what, float(figures[-1][-1]), 1.0, at_most=True)
     return rounds
 
 
