@@ -22,7 +22,7 @@ from benchmarks.bodies import Body, as_json
 from benchmarks.load import Contender, median_ratio
 from benchmarks.nginx import is_installed, nginx
 from benchmarks.options import Options
-from benchmarks.report import Report
+from benchmarks.report import Report, by
 from benchmarks.servers import Server
 from benchmarks.wrk import Load, Round, drive
 
@@ -75,7 +75,7 @@ class _Driven(msgspec.Struct, frozen=True):
 
     def add_goal(self, report: Report, connections: int, bare: _Driven) -> None:
         """The one that it has with so many connections, if it is a row of JSON."""
-        what = f"{self.contender.name}, {connections} connections"
+        what = f"{self.contender.name}, {by(connections)}"
         if connections == 1:
             multiple = median_ratio(self.p50_us, bare.p50_us)
             report.goal(f"{what}: p50, of bare", multiple, _MOST_P50, at_most=True)

@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks import network
 from benchmarks.bodies import Body
 from benchmarks.modes import plain_tensorflow, processor_s
-from benchmarks.report import Report
+from benchmarks.report import Report, by
 from benchmarks.servers import Server, tfaas
 from benchmarks.turns import Turns, measure, turns_of
 from benchmarks.wrk import Load, drive
@@ -64,7 +64,7 @@ def measure_row(report: Report, file: Path, storage: Path, rounds: int, seconds:
                 shares = [(found[0][at] + found[1][at]) / found[2][at] for at in (0, 1)]
                 told = (f"{cpu:.2f}, {clock:.2f}" for cpu, clock in (*found, shares))
                 cells.append([name, str(connections), *told])
-                what = f"a row of {file.stem}, {name}, {connections} connections, of TensorFlow"
+                what = f"a row of {file.stem}, {name}, {by(connections)}, of TensorFlow"
                 report.goal(what + (" and parsing" if read else ""), shares[1], _GOALS[name])
     report.add("A large row beside TensorFlow itself", _HEADER, cells)
 

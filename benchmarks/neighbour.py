@@ -25,7 +25,7 @@ from benchmarks.bodies import Body, as_json, as_packed_of
 from benchmarks.load import median_ratio
 from benchmarks.network import NAME, client, predict, upload, upload_graph
 from benchmarks.options import Options, parse
-from benchmarks.report import Report
+from benchmarks.report import Report, by
 from benchmarks.servers import BenchmarkFailedError, Server, tfaas
 from benchmarks.tiny_models import BURNING, FEATURES, WAITING, WIDE
 from benchmarks.wrk import Load, Round, drive, drive_during
@@ -66,11 +66,12 @@ class Neighbour(msgspec.Struct, frozen=True):
 
     def add_goals(self, report: Report) -> None:
         """A program that is no part of the server has none."""
-        for connections, by in self.small.items():
-            for meanwhile, rounds in by.items():
+        for connections, situations in self.small.items():
+            for meanwhile, rounds in situations.items():
                 if meanwhile not in (_ALONE, _PROGRAM):
-                    p50s = ([one.p50_us for one in some] for some in (rounds, by[_ALONE]))
-                    what = f"p50 of a small model beside {meanwhile}, {connections} connections"
+                    both = rounds, situations[_ALONE]
+                    p50s = ([one.p50_us for one in some] for some in both)
+                    what = f"p50 of a small model beside {meanwhile}, {by(connections)}"
                     report.goal(f"{what}, of alone", median_ratio(*p50s), _MOST, at_most=True)
 
     def slow_rows(self) -> list[list[str]]:

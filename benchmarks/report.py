@@ -27,6 +27,11 @@ class _Goal(msgspec.Struct, frozen=True):
         return [self.what, value + self.unit, limit, "missed" if missed else ""]
 
 
+def by(connections: int) -> str:
+    """As goals have it."""
+    return f"{connections} connection" + ("" if connections == 1 else "s")
+
+
 class Report:
     """Prints each table when it is done, and keeps it."""
 

@@ -13,7 +13,7 @@ from benchmarks import contenders, load, machine, network, options, servers
 from benchmarks.bodies import as_json
 from benchmarks.load import Contender
 from benchmarks.options import Options
-from benchmarks.report import Report
+from benchmarks.report import Report, by
 from benchmarks.servers import Server
 
 GOALS = {10: 0.6, 100: 0.6, 1000: 0.8}
@@ -35,7 +35,7 @@ def measure(report: Report, given: Options, noop: Server, tfaas: Server) -> int:
     for one in found:
         ours = one.measured[1]
         rows = ours.contender.rows
-        what = f"{rows} rows by JSON, {one.connections} connections, of the no-op"
+        what = f"{rows} rows by JSON, {by(one.connections)}, of the no-op"
         report.goal(what, one.ratio(ours), GOALS[rows])
     return sum(one.errors for one in found)
 

@@ -10,7 +10,7 @@ import msgspec
 from benchmarks import contenders, load
 from benchmarks.load import Comparison, Contender
 from benchmarks.options import Options
-from benchmarks.report import Report
+from benchmarks.report import Report, by
 from benchmarks.servers import Server
 from benchmarks.tensorflow_call import tensorflow_call
 
@@ -90,10 +90,10 @@ def _add_goals(
 ) -> None:
     for one in one_row:
         if limit := GOALS.get(one.connections):
-            what = f"a row by JSON, {one.connections} connections, of the no-op"
+            what = f"a row by JSON, {by(one.connections)}, of the no-op"
             report.goal(what, one.ratio_of(contenders.GRAPH), limit)
         if one.connections == _IMAGE_CONNECTIONS:
-            what = f"an 8 x 8 PNG, {one.connections} connections, of the no-op"
+            what = f"an 8 x 8 PNG, {by(one.connections)}, of the no-op"
             report.goal(what, one.ratio_of(contenders.IMAGE), _IMAGE_GOAL)
     for one in by_codec:
         for name, limit in _BATCH_GOALS.items():
@@ -101,7 +101,7 @@ def _add_goals(
             report.goal(what, one.ratio_of(name), limit)
     for one in protocols:
         for name, limit in _PROTOCOL_GOALS.items():
-            what = f"{name}, {one.connections} connections, of /json"
+            what = f"{name}, {by(one.connections)}, of /json"
             report.goal(what, one.ratio_of(name, contenders.GRAPH), limit)
 
 
