@@ -118,7 +118,7 @@ def measure(folder: Path) -> list[Step]:
 
     asked = steps.of("HTTP head read", _WORKER, lane.request, _on_the_wire(), ClientAddress())
     assert asked is not None
-    usual = steps.of("`codec.usual`", _WORKER, codec.usual, asked.body, asked.head)
+    usual = steps.of("`codec.usual`", _WORKER, partial(codec.usual, asked.body, asked.head))
     plan = codec.usual_plan(version)
     assert plan is not None
     assert usual is not None
