@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -46,40 +46,57 @@ _TIMES = 60
 _SIZE_BYTES = 8
 _DEADLINE_S = 1e9
 _MOST_ROWS = 8192
+_EVENT = {"input": (4500, 8), **{f"input_cat{place}": (4500, 1) for place in range(3)}}
+"""As DeepMET takes it."""
 
 
 class Case(msgspec.Struct, frozen=True):
-    """A body, the shape of a row of the model that takes it, and of what that answers."""
+    """A body, the shapes of a row of each input of the model that takes it, and of its answer."""
 
     name: str
     codec: Codec[Any]
     body: bytes
     media_type: str
-    row: tuple[int, ...]
+    rows: Mapping[str, tuple[int, ...]]
     answer: tuple[int, ...] = (1,)
 
 
 def cases() -> list[Case]:
-    """As ``benchmarks.large`` has them, and ten rows of the network."""
+    """As ``benchmarks.large`` has them, ten rows of the network, and an event of four inputs."""
     wide: Array = np.random.default_rng(1).normal(size=WIDTH).astype("<f4")
-    packed = {"values": {"dtype": "<f4", "shape": wide.shape, "data": wide.tobytes()}}
-    as_packed = msgspec.msgpack.encode(packed)
+    as_packed = msgspec.msgpack.encode({"values": _packed(wide)})
     as_lists = msgspec.json.encode({"values": wide.tolist()})
     ten = as_json("vk", 10).content
+    event = {
+        name: np.random.default_rng(1).normal(size=(1, *row)).astype("<f4")
+        for name, row in _EVENT.items()
+    }
+    event_packed = msgspec.msgpack.encode({"inputs": {k: _packed(v) for k, v in event.items()}})
+    event_lists = msgspec.json.encode({"inputs": {k: v.tolist() for k, v in event.items()}})
     json, msgpack = JsonCodec(), MsgpackCodec()
     pictures = ImageCodec(max_pixels=10**7, max_images=1)
     return [
-        Case("ten rows of 42, JSON", json, ten, "application/json", (FEATURES,)),
-        Case("36,000, packed", msgpack, as_packed, "application/msgpack", (WIDTH,)),
-        Case("and as many back", msgpack, as_packed, "application/msgpack", (WIDTH,), (WIDTH,)),
-        Case("36,000, JSON", json, as_lists, "application/json", (WIDTH,)),
-        Case("JPEG to 224 x 224", pictures, jpeg_640x480(), "image/jpeg", (224, 224, 3), (10,)),
+        Case("ten rows of 42, JSON", json, ten, "application/json", {"x": (FEATURES,)}),
+        Case("36,000, packed", msgpack, as_packed, "application/msgpack", {"x": (WIDTH,)}),
+        Case(
+            "and as many back", msgpack, as_packed, "application/msgpack", {"x": (WIDTH,)}, (WIDTH,)
+        ),
+        Case("36,000, JSON", json, as_lists, "application/json", {"x": (WIDTH,)}),
+        Case("an event, packed", msgpack, event_packed, "application/msgpack", _EVENT),
+        Case("an event, JSON", json, event_lists, "application/json", _EVENT),
+        Case(
+            "JPEG to 224 x 224", pictures, jpeg_640x480(), "image/jpeg", {"x": (224, 224, 3)}, (10,)
+        ),
     ]
+
+
+def _packed(array: Array) -> dict[str, Any]:
+    return {"dtype": "<f4", "shape": array.shape, "data": array.tobytes()}
 
 
 def steps(case: Case) -> list[list[str]]:
     """The microseconds of each step, in order."""
-    inputs = [TensorSpec("x", "float32", (None, *case.row))]
+    inputs = [TensorSpec(name, "float32", (None, *row)) for name, row in case.rows.items()]
     version = model_version(inputs, [TensorSpec("y", "float32", (None, *case.answer))])
     signature, codec, way = version.signature, case.codec, _Way(version)
     head = Head.of_type(case.media_type)
