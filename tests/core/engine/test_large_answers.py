@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.core.engine.engines import WITHIN_S
 from tests.core.engine.wide_runtime import WIDTH, WideRuntime
 from tfaas_core.engine.in_model_process.answered_rows import RUN_BYTES
 from tfaas_core.engine.local import LocalEngineFactory
@@ -74,6 +75,9 @@ async def test_a_process_that_is_killed_amid_them_loses_those_that_have_not_come
         failed = [each for each in await asyncio.gather(*asked, return_exceptions=True) if each]
         assert failed
         assert all(isinstance(error, ModelLost) for error in failed)
+        async with asyncio.timeout(WITHIN_S):
+            while isinstance(await harness.worker.try_run(version, rows_of(1)), ModelLost):
+                pass
         await ask(harness.worker, version, 1)
 
 
