@@ -84,7 +84,7 @@ def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore
     app.ctx.least_pace = LeastPace.of(host.config.limits)
     app.ctx.in_flight = host.in_flight
     app.ctx.door = door
-    app.ctx.express_lane = ExpressLane(router, max_body_bytes, server.scheme)
+    app.ctx.express_lane = ExpressLane(router, max_body_bytes, server.scheme, host.in_flight)
     return app
 
 

@@ -15,12 +15,14 @@ import msgspec
 
 from tfaas_core.errors import TfaasError
 from tfaas_core.fields import Headers
+from tfaas_core.http.errors import out_of_time
 from tfaas_core.http.express_answers import answer_bytes
 from tfaas_core.http.grammar import is_host, is_target
 from tfaas_core.http.request import HttpRequest, split_target
 from tfaas_core.http.router import Router
 from tfaas_core.quick_writes import quick_to_write
 from tfaas_core.route import ClientAddress, Head, Response, ShortWay
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.seam import Passage
 
 _MOST_HEADS = 1024
@@ -74,25 +76,39 @@ class PlainRequest(HttpRequest, kw_only=True, gc=False):
         except Exception as error:  # of ours, which are not checked
             return answer_bytes(self.said.passage.failed(self, error), keep_alive)
 
+    def late_answer_bytes(self) -> bytes:
+        """What is sent if there is no answer in time; the connection ends behind it."""
+        return answer_bytes(self.said.passage.given_up(self, out_of_time()), keep_alive=False)
+
 
 class ExpressLane:
     """Tells which requests are plain."""
 
-    def __init__(self, router: Router, max_body_bytes: int, scheme: str = "http") -> None:
+    def __init__(
+        self,
+        router: Router,
+        max_body_bytes: int,
+        scheme: str = "http",
+        in_flight: InFlight | None = None,
+    ) -> None:
+        self._in_flight = in_flight
         self._router = router
         self._max_body_bytes = max_body_bytes
         self._scheme = scheme
         self._heads: dict[bytes, PlainHead] = {}
 
     def request(self, data: bytes, client: ClientAddress) -> PlainRequest | None:
-        """The plain request that ``data`` is, from its first byte to its last; None: it is not."""
+        """The plain request that ``data`` is, from its first byte to its last; None: it is not.
+
+        If there is no room for its body, which has not come whole, it is one that is refused.
+        """
         end = data.find(b"\r\n\r\n", 0, _MOST_HEAD_BYTES)
         if end < 0:
             return None
         raw = data[:end]
         said = self._heads.get(raw) or self._learn(raw, len(data) - end - 4)
         if said is None or end + 4 + said.length != len(data):
-            return None
+            return self._refused(raw, len(data) - end - 4, client)
         return PlainRequest(said.head, client, data[end + 4 :], said=said)
 
     def sizes_of(self, data: bytes) -> tuple[int, int]:
@@ -103,6 +119,23 @@ class ExpressLane:
         if said is None or said.length > _MOST_GATHERED_BYTES:
             return 0, 0
         return end + 4, said.length
+
+    def _refused(self, raw: bytes, body_bytes: int, client: ClientAddress) -> PlainRequest | None:
+        """A request of which ``body_bytes`` have come, without them, if there is no room for all.
+
+        None: there is, or it is not plain.
+        """
+        length = _LENGTH_LINE.search(raw)
+        if self._in_flight is None or length is None:
+            return None
+        if not max(body_bytes, self._in_flight.left) < int(length[1]):
+            return None
+        said = self._heads.get(raw) or self._read(raw)
+        if said is None:
+            return None
+        said = msgspec.structs.replace(said, keep_alive=False)
+        refusal = self._in_flight.no_room()
+        return PlainRequest(said.head, client, b"", said=said, refusal=refusal)
 
     def _learn(self, raw: bytes, body_bytes: int) -> PlainHead | None:
         length = _LENGTH_LINE.search(raw)

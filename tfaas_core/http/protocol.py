@@ -11,7 +11,6 @@ import msgspec
 from tfaas_core.errors import TfaasError
 from tfaas_core.http.deaf import Deaf
 from tfaas_core.http.door import Door
-from tfaas_core.http.errors import out_of_time
 from tfaas_core.http.express import ExpressLane, PlainRequest
 from tfaas_core.http.express_answers import answer_bytes
 from tfaas_core.http.express_wire import ExpressWire
@@ -160,7 +159,8 @@ class TfaasProtocol(SanicProtocol):
             if self._wire is not None and self._wire.has_begun:
                 self._wire.cut()
                 return
-            transport.write(answer_bytes(self._out_of_time(), keep_alive=False))
+            assert self._asked is not None
+            transport.write(self._asked.late_answer_bytes())
         self._lingering = True
         try:
             transport.write_eof()
@@ -171,11 +171,6 @@ class TfaasProtocol(SanicProtocol):
             return
         # The client's end, or the clock, closes the transport.
         self._linger = self.loop.call_later(LINGER_S, self._end, timeout)
-
-    def _out_of_time(self) -> Response:
-        asked = self._asked
-        assert asked is not None
-        return asked.said.passage.given_up(asked, out_of_time())
 
     def _end(self, timeout: float | None) -> None:
         if self.may_write:
@@ -224,14 +219,17 @@ class TfaasProtocol(SanicProtocol):
 
     def _keep(self, data: bytes) -> None:
         """A client may send its next request before it has the answer to this one."""
+        if self._asked is None or not self._asked.said.keep_alive:
+            return
         self._early += data
         if len(self._early) >= self.buffer_bytes and self.transport is not None:
             self.transport.pause_reading()
 
     async def _answer(self, request: PlainRequest) -> None:
         in_flight, size = self._in_flight, request.said.length
-        if size > in_flight.left:
+        if size > in_flight.left or request.refusal is not None:
             request.is_arriving, request.refusal = True, in_flight.no_room()
+            request.body, size = b"", 0
         in_flight.left -= size
         try:
             self.begin_handling(request.begin_s)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfaas_core.engine.shared.frames import RequestFrame, drop_answer, encode_answer
+from tfaas_core.engine.shared.frames import RequestFrame, answer_pieces
 from tfaas_core.engine.shared.outputs import Specs, rows_between
+from tfaas_core.engine.shared.sent_answer import SentAnswer, drop_answer, sent_answer
 from tfaas_core.engine.shared.slots import SlotWriter
 from tfaas_core.tensors import Array
 
@@ -20,12 +21,12 @@ def dealt_out(
     outputs: list[Array],
     specs: Specs,
     run_s: float,
-) -> list[list[bytes]]:
-    """For each frame, in the order of their rows in ``outputs``, its answers, whole as sent.
+) -> list[list[SentAnswer]]:
+    """For each frame, in the order of their rows in ``outputs``, its answers.
 
     ``writers``: the ends of the memory that is shared with those who sent the frames.
     """
-    answers = [list[bytes]() for _frame in frames]
+    answers = [list[SentAnswer]() for _frame in frames]
     try:
         _deal_out(answers, frames, writers, outputs, specs, run_s)
     except BaseException:
@@ -38,7 +39,7 @@ def dealt_out(
 
 
 def _deal_out(
-    answers: list[list[bytes]],
+    answers: list[list[SentAnswer]],
     frames: Sequence[RequestFrame],
     writers: Sequence[SlotWriter | None],
     outputs: list[Array],
@@ -55,7 +56,7 @@ def _deal_out(
 
 
 def _answer(
-    answers: list[bytes],
+    answers: list[SentAnswer],
     frame: RequestFrame,
     slots: SlotWriter | None,
     outputs: list[Array],
@@ -63,12 +64,14 @@ def _answer(
     run_s: float,
     run_rows: int,
 ) -> None:
-    parts = len(frame.part_rows)
+    first, parts = frame.first_part, len(frame.part_rows)
     if parts == 1 or sum([output.nbytes for output in outputs]) <= _LONG_BYTES:
-        answers.append(encode_answer(frame.id, 0, parts, outputs, specs, run_s, run_rows, slots))
+        given = frame.id, first, parts, outputs, specs, run_s, run_rows, slots
+        answers.append(sent_answer(answer_pieces(*given)))
         return
     start = 0
-    for part, rows in enumerate(frame.part_rows):
+    for part, rows in enumerate(frame.part_rows, first):
         own = rows_between(outputs, start, start + rows, specs)
-        answers.append(encode_answer(frame.id, part, 1, own, specs, run_s, run_rows, slots))
+        pieces = answer_pieces(frame.id, part, 1, own, specs, run_s, run_rows, slots)
+        answers.append(sent_answer(pieces))
         start, run_rows = start + rows, -1

@@ -18,6 +18,7 @@ from tfaas_core.engine.shared.frames import (
 )
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.sender_clock import SenderClock
+from tfaas_core.engine.shared.sent_answer import LentAnswer, SentAnswer
 from tfaas_core.engine.shared.slots import SharedSlots
 from tfaas_core.errors import QueueFull
 from tfaas_core.tensors import Array, TensorSpec
@@ -65,8 +66,9 @@ class FarConnection(WorkerConnection):
         self._counted[request.id], self._unanswered[request.id] = counted, len(counted)
         return request
 
-    def send(self, answer: bytes) -> None:
-        frame_id, first, parts = parts_of_answer(answer)
+    def send(self, answer: SentAnswer) -> None:
+        head = answer.head if isinstance(answer, LentAnswer) else answer
+        frame_id, first, parts = parts_of_answer(head)
         if (counted := self._counted.get(frame_id)) is not None:
             self._meter.remove(self._far.counted_as, sum(counted[first : first + parts]))
             counted[first : first + parts] = [0] * len(counted[first : first + parts])

@@ -7,11 +7,8 @@ import selectors
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-
-import msgspec
 
 from tfaas_core.engine.in_model_process.bell import Bell
 from tfaas_core.engine.in_model_process.dealing import dealt_out
@@ -19,26 +16,21 @@ from tfaas_core.engine.in_model_process.far_connection import Via, client_via
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.runner import Runner, runners, too_late
 from tfaas_core.engine.in_model_process.signed import Signed
+from tfaas_core.engine.in_model_process.waiting_frames import WaitingFrame, WaitingFrames
 from tfaas_core.engine.in_model_process.worker_connection import WorkerConnection
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.shared.frames import (
-    RequestFrame,
-    encode_answer,
+    answer_pieces,
     encode_failure,
     failure_of,
     signature_of_request,
     values_of_request,
 )
 from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.engine.shared.sent_answer import SentAnswer, sent_answer
 from tfaas_core.errors import CannotServe, TfaasError
 from tfaas_core.runtime import LoadOptions
-
-
-class _Waiting(msgspec.Struct):
-    client: WorkerConnection
-    frame: RequestFrame
-    runner: Runner
 
 
 class ServableLoop:
@@ -75,7 +67,8 @@ class ServableLoop:
         self._clients: set[WorkerConnection] = set()
         self._joining: set[socket.socket] = set()
         self._unloading = False
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting = WaitingFrames(self._fail)
+        self._lent_to: set[WorkerConnection] = set()
         self._solo, self._is_lone = Solo(), False
         self._bell = Bell()
         self._selector = selectors.DefaultSelector()
@@ -123,7 +116,10 @@ class ServableLoop:
         self._unloading = True
 
     def _remove(self, client: WorkerConnection) -> None:
+        client.is_gone, client.takes_more = True, False
+        self._waiting.resume(client)
         self._clients.discard(client)
+        self._lent_to.discard(client)
         self._selector.unregister(client.sock)
         client.sock.close()
 
@@ -155,7 +151,7 @@ class ServableLoop:
     def _turn(self) -> None:
         self._receive(wait=not self._waiting)
         self._meter.turns()
-        batch = self._take()
+        batch = self._waiting.take()
         if not batch:
             return
         self._is_lone = self._asks_alone(batch)
@@ -183,6 +179,8 @@ class ServableLoop:
         if client.unsent:
             client.flush()
             self._watch(client)
+            if client.takes_more or client.is_gone:
+                self._waiting.resume(client)
             return
         frames = client.receive()
         if frames is None:
@@ -198,7 +196,7 @@ class ServableLoop:
                 # It was made for a model of another signature, say.
                 self._send(client, failure_of(data, self._told(error)))
             else:
-                self._waiting.append(_Waiting(client, frame, runner))
+                self._waiting.add(client, frame, runner)
 
     def _runner_of(self, place: int) -> Runner:
         runner = self._runners[place] if place < len(self._runners) else None
@@ -206,10 +204,18 @@ class ServableLoop:
             raise CannotServe("the model has this signature no more; upload it again")
         return runner
 
-    def _send(self, client: WorkerConnection, answer: bytes) -> None:
+    def _send(self, client: WorkerConnection, answer: SentAnswer) -> None:
         client.send(answer)
         if client.unsent:
             self._watch(client)
+            self._lent_to.add(client)
+
+    def _keep_lent(self) -> None:
+        """What a run is about to change, and clients have not taken yet, is copied."""
+        for client in self._lent_to:
+            client.keep_lent()
+            self._watch(client)
+        self._lent_to.clear()
 
     def _watch(self, client: WorkerConnection) -> None:
         # A client that does not read its answers may send no further requests.
@@ -217,29 +223,14 @@ class ServableLoop:
         if client.sock.fileno() >= 0:
             self._selector.modify(client.sock, event, client)
 
-    def _take(self) -> list[_Waiting]:
-        """The next batch: the oldest frame, and the ones behind it that fit into the same run."""
-        batch: list[_Waiting] = []
-        rows = 0
-        while self._waiting:
-            waiting = self._waiting[0]
-            if waiting.frame.deadline_s < time.monotonic():
-                self._fail(self._waiting.popleft(), too_late())
-                continue
-            if batch and not batch[0].runner.joins(batch[0].frame, waiting.frame, rows):
-                break
-            batch.append(self._waiting.popleft())
-            rows += waiting.frame.rows
-        return batch
-
-    def _asks_alone(self, batch: list[_Waiting]) -> bool:
+    def _asks_alone(self, batch: list[WaitingFrame]) -> bool:
         first, now_s = batch[0], time.monotonic()
         is_one = len(batch) == 1 and len(first.frame.part_rows) == 1
         if not is_one or self._meter.rows() > max(first.frame.rows, 1):
             self._solo.has_company(now_s)
         return self._solo.is_of(id(first.client), now_s)
 
-    def _answer_together(self, batch: list[_Waiting]) -> None:
+    def _answer_together(self, batch: list[WaitingFrame]) -> None:
         try:
             answers = self._answers(batch)
         except BaseException as error:
@@ -253,32 +244,37 @@ class ServableLoop:
                 for answer in own:
                     self._send(waiting.client, answer)
 
-    def _answers(self, batch: list[_Waiting]) -> list[list[bytes]]:
+    def _answers(self, batch: list[WaitingFrame]) -> list[list[SentAnswer]]:
         frames = [waiting.frame for waiting in batch]
+        self._keep_lent()
         begin_s = time.monotonic()
         runner = batch[0].runner
         outputs = runner.together(frames)
         run_s = time.monotonic() - begin_s
         writers = [waiting.client.writer for waiting in batch]
-        return dealt_out(frames, writers, outputs, runner.signature.outputs, run_s)
+        answers = dealt_out(frames, writers, outputs, runner.signature.outputs, run_s)
+        if runner.answered.learns:
+            runner.answered.learn(sum([frame.rows for frame in frames]), outputs, answers)
+        return answers
 
-    def _answer_one_by_one(self, waiting: _Waiting) -> None:
+    def _answer_one_by_one(self, waiting: WaitingFrame) -> None:
         frame = waiting.frame
-        ends = itertools.accumulate(frame.part_rows)
-        for part, (rows, end) in enumerate(zip(frame.part_rows, ends, strict=True)):
+        ends = zip(frame.part_rows, itertools.accumulate(frame.part_rows), strict=True)
+        for part, (rows, end) in enumerate(ends, frame.first_part):
             try:
                 answer = self._answer_alone(waiting, part, rows, end)
             except BaseException as error:
                 answer = encode_failure(frame.id, part, 1, self._told(error))
             self._send(waiting.client, answer)
 
-    def _answer_alone(self, waiting: _Waiting, part: int, rows: int, end: int) -> bytes:
+    def _answer_alone(self, waiting: WaitingFrame, part: int, rows: int, end: int) -> SentAnswer:
         frame, runner = waiting.frame, waiting.runner
         if part and time.monotonic() > frame.deadline_s:
             raise too_late()
         inputs = frame.inputs
         if len(frame.part_rows) > 1:
             inputs = [array[end - rows : end] for array in inputs]
+        self._keep_lent()
         begin_s = time.monotonic()
         if frame.any_shape:
             outputs = runner.of_any_shape(inputs)
@@ -286,11 +282,15 @@ class ServableLoop:
             outputs = runner.alone(inputs, rows, frame.whole, frame.deadline_s)
         run_s = time.monotonic() - begin_s
         specs, slots = runner.signature.outputs, waiting.client.writer
-        return encode_answer(frame.id, part, 1, outputs, specs, run_s, rows, slots)
+        answer = sent_answer(answer_pieces(frame.id, part, 1, outputs, specs, run_s, rows, slots))
+        if runner.answered.learns:
+            runner.answered.learn(rows, outputs, [[answer]])
+        return answer
 
-    def _fail(self, waiting: _Waiting, error: TfaasError) -> None:
+    def _fail(self, waiting: WaitingFrame, error: TfaasError) -> None:
         frame = waiting.frame
-        self._send(waiting.client, encode_failure(frame.id, 0, len(frame.part_rows), error))
+        parts = len(frame.part_rows)
+        self._send(waiting.client, encode_failure(frame.id, frame.first_part, parts, error))
 
     def _told(self, error: BaseException) -> TfaasError:
         """The error as clients get it. One that is not the model's or the values' is logged."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from tfaas_core.engine.in_model_process.answered_rows import AnsweredRows
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.signed import Signed
 from tfaas_core.engine.in_model_process.warming.proofs import Proofs
@@ -40,6 +41,7 @@ class Runner:
         if warmed.mergeable and warmed.signature.batch is BatchAxis.NONE:
             self._proofs = Proofs(servable, warmed, self._run, origin)
         self._max_batch_rows = options.max_batch_rows
+        self.answered = AnsweredRows(self._outputs)
         self._meter = meter
         self._pace = pace
 
@@ -47,7 +49,7 @@ class Runner:
         """Whether ``frame`` may share a run with ``first`` and what joined it, ``rows`` so far."""
         if not self._mergeable or first.whole or frame.whole or first.signature != frame.signature:
             return False
-        if rows + frame.rows > self._max_batch_rows:
+        if rows + frame.rows > min(self._max_batch_rows, self.answered.most):
             return False
         pairs = zip(first.inputs, frame.inputs, strict=True)
         return all(a.shape[1:] == b.shape[1:] for a, b in pairs) and self._are_rows(first.inputs)

@@ -40,7 +40,7 @@ from tfaas_core.engine.shared.frame_tensors import (
     values_at,
 )
 from tfaas_core.engine.shared.messages import Failure
-from tfaas_core.engine.shared.slots import LEAST_BYTES, Slot, SlotReader, SlotWriter
+from tfaas_core.engine.shared.slots import LEAST_BYTES, SlotReader, SlotWriter
 from tfaas_core.errors import TfaasError
 from tfaas_core.tensors import Array, TensorSpec
 
@@ -57,17 +57,15 @@ MOST_REQUEST_BYTES = 1 << 32
 """Of one frame: what another machine can make a model's process keep."""
 
 _REQUEST_BODY = Layout("<IdHHBB")
-_SIGNATURE_AT = _REQUEST_BODY.size - 1
-_ALONE_AT = _SIGNATURE_AT - 1
+_ALONE_AT, _SIGNATURE_AT = _REQUEST_BODY.size - 2, _REQUEST_BODY.size - 1
 _WHOLE = 1
 ANY_SHAPE = 2
 """What ``alone`` of a request is, if its inputs may have any shape."""
 
 _IN_SLOT = 0x80
-_OK_IN_SLOT = 2
-
+OK_IN_SLOT = 2
 _ANSWER_BODY = Layout("<IHHBfi")
-_OK_AT = Layout("<QIHH").size
+OK_AT = Layout("<QIHH").size
 
 ANSWER_HEAD_BYTES = _ANSWER.size
 """Of an answer, what comes before its tensors."""
@@ -76,7 +74,10 @@ _decode_failure = msgspec.msgpack.Decoder(Failure).decode
 
 
 class RequestFrame(msgspec.Struct):
-    """``inputs`` are concatenated over the parts, in the signature's order; ``rows``: of all."""
+    """``inputs`` are concatenated over the parts, in the signature's order; ``rows``: of all.
+
+    ``first_part``: how many parts the frame had before these, which were taken off.
+    """
 
     id: int
     deadline_s: float
@@ -86,6 +87,7 @@ class RequestFrame(msgspec.Struct):
     whole: bool = False
     any_shape: bool = False
     signature: int = 0
+    first_part: int = 0
 
 
 class AnswerFrame(msgspec.Struct):
@@ -237,9 +239,25 @@ def encode_answer(
     run_rows: int = -1,
     slots: SlotWriter | None = None,
 ) -> bytes:
-    """The outputs for a range of a frame's parts. Raises ValueError or TypeError for others.
+    """The outputs for a range of a frame's parts: what ``answer_pieces`` gives, in one piece."""
+    given = frame_id, first_part, parts, outputs, specs, run_s, run_rows, slots
+    return b"".join(answer_pieces(*given))
 
-    ``run_s``, ``run_rows``: see AnswerFrame. ``slots``: as for a request.
+
+def answer_pieces(
+    frame_id: int,
+    first_part: int,
+    parts: int,
+    outputs: Sequence[Array],
+    specs: Sequence[TensorSpec],
+    run_s: float = 0.0,
+    run_rows: int = -1,
+    slots: SlotWriter | None = None,
+) -> list[Any]:
+    """The outputs for a range of a frame's parts: bytes, the head first, and arrays as they lie.
+
+    ``run_s``, ``run_rows``: see AnswerFrame. ``slots``: as for a request; if the values are there,
+    all pieces are bytes. Raises ValueError or TypeError for what are no such outputs.
     """
     pieces: list[Any] = []
     size, ok = _ANSWER_BODY.size, 1
@@ -248,15 +266,8 @@ def encode_answer(
             raise TypeError(f"output {spec.name!r} is {output.dtype}, not {spec.dtype}")
         size += add_tensor(pieces, spec, [output])
     if slots is not None and size >= LEAST_BYTES and are_put(pieces, slots):
-        size, ok = _ANSWER_BODY.size + sum(map(len, pieces)), _OK_IN_SLOT
-    head = _ANSWER.pack(size, frame_id, first_part, parts, ok, run_s, run_rows)
-    return b"".join([head, *pieces])
-
-
-def drop_answer(answer: bytes, slots: SlotWriter | None) -> None:
-    """What ``encode_answer`` wrote with ``slots`` is not sent: its slot is free again."""
-    if slots is not None and answer[_OK_AT] == _OK_IN_SLOT:
-        slots.give_back(Slot(*SLOT.unpack_from(answer, ANSWER_HEAD_BYTES)))
+        size, ok = _ANSWER_BODY.size + sum(map(len, pieces)), OK_IN_SLOT
+    return [_ANSWER.pack(size, frame_id, first_part, parts, ok, run_s, run_rows), *pieces]
 
 
 def encode_failure(frame_id: int, first_part: int, parts: int, error: TfaasError) -> bytes:
@@ -277,7 +288,7 @@ def decode_answer(
     if not ok:
         failure = _decode_failure(memoryview(frame)[_ANSWER_BODY.size :])
         return AnswerFrame(frame_id, first_part, parts, [], run_s, run_rows, failure.error())
-    if ok != _OK_IN_SLOT:
+    if ok != OK_IN_SLOT:
         outputs = read_tensors(frame, _ANSWER_BODY.size, specs, None)
         return AnswerFrame(frame_id, first_part, parts, outputs, run_s, run_rows)
     if slots is None:
