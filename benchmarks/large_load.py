@@ -3,8 +3,8 @@
 
 A server may have one model loaded. A small one is asked, so that the large one goes; then the large
 one is asked, and is loaded before it answers. In turn with that, its files are read twice, one time
-after the other, in pieces of 1 MiB, into the same memory. Both begin with all of the files in the
-page cache (warm), or with none (cold).
+after the other: whole, into new memory, as a load has to; and in pieces of 1 MiB, into the same
+memory. All begin with all of the files in the page cache (warm), or with none (cold).
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import argparse
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import truediv
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -40,7 +42,7 @@ _LARGE = "large"
 _PIECE_BYTES = 1 << 20
 _TIMEOUT_S = 600
 _LOOK_EVERY_S = 0.05
-_HEADER = ["by", "read twice, s", "loaded, s", "ratio", "goal"]
+_HEADER = ["by", "read twice, s", "in pieces, s", "loaded, s", "ratio", "of pieces", "goal"]
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -86,7 +88,7 @@ def _measure(report: Report, folder: Path, kind: str, given: argparse.Namespace)
         files = _stored(folder / "models")
         size_bytes = sum(file.stat().st_size for file in files)
         for warm in (True, False):
-            rounds = [_round(server, to, files, warm, n) for n in range(given.rounds)]
+            rounds = [_round(to, files, warm, n) for n in range(given.rounds)]
             files_are = "warm" if warm else "cold"
             report.add(f"Loads of {kind}, files {files_are}", _HEADER, _rows(rounds))
         peak = _peak_bytes(server, to)
@@ -117,36 +119,47 @@ def _stored(root: Path) -> list[Path]:
     return [file for file in data.parents[1].rglob("*") if file.is_file()]
 
 
-def _round(
-    server: Server, to: httpx.Client, files: Sequence[Path], warm: bool, number: int
-) -> tuple[Cost, Cost]:
-    """Of reading twice, and of a load, each of which comes first in turn."""
+class _Round(msgspec.Struct, frozen=True):
+    """Of reading twice, whole and in pieces, and of a load."""
 
-    def read() -> Cost:
-        _prepare(files, warm)
-        began_s, busy_s = time.perf_counter(), time.process_time()
-        _read(files)
-        _read(files)
-        return Cost(time.perf_counter() - began_s, time.process_time() - busy_s)
+    read: Cost
+    in_pieces: Cost
+    loaded: Cost
 
-    def load() -> Cost:
-        _unload(to)
-        _prepare(files, warm)
-        began_s = time.perf_counter()
-        _ask(to)
-        lasted_s = time.perf_counter() - began_s
-        return Cost(lasted_s, sum(psutil.Process(_loaded(to)[_LARGE]).cpu_times()[:2]))
 
-    if number % 2:
-        loaded = load()
-        return read(), loaded
-    return read(), load()
+def _round(to: httpx.Client, files: Sequence[Path], warm: bool, number: int) -> _Round:
+    """The load is the last, or the first, in turn."""
+    steps = [
+        partial(_reading, files, warm, _read),
+        partial(_reading, files, warm, _read_in_pieces),
+        partial(_loading, to, files, warm),
+    ]
+    order = steps[:: -1 if number % 2 else 1]
+    costs = [step() for step in order]
+    return _Round(*costs[:: -1 if number % 2 else 1])
+
+
+def _reading(files: Sequence[Path], warm: bool, read: Callable[[Sequence[Path]], None]) -> Cost:
+    _prepare(files, warm)
+    began_s, busy_s = time.perf_counter(), time.process_time()
+    read(files)
+    read(files)
+    return Cost(time.perf_counter() - began_s, time.process_time() - busy_s)
+
+
+def _loading(to: httpx.Client, files: Sequence[Path], warm: bool) -> Cost:
+    _unload(to)
+    _prepare(files, warm)
+    began_s = time.perf_counter()
+    _ask(to)
+    lasted_s = time.perf_counter() - began_s
+    return Cost(lasted_s, sum(psutil.Process(_loaded(to)[_LARGE]).cpu_times()[:2]))
 
 
 def _prepare(files: Sequence[Path], warm: bool) -> None:
     """Has all of the files in the page cache, or nothing."""
     if warm:
-        _read(files)
+        _read_in_pieces(files)
         return
     os.sync()
     for file in files:
@@ -155,6 +168,11 @@ def _prepare(files: Sequence[Path], warm: bool) -> None:
 
 
 def _read(files: Sequence[Path]) -> None:
+    for file in files:
+        file.read_bytes()
+
+
+def _read_in_pieces(files: Sequence[Path]) -> None:
     piece = bytearray(_PIECE_BYTES)
     for file in files:
         with file.open("rb", buffering=0) as opened:
@@ -190,14 +208,17 @@ def _peak_bytes(server: Server, to: httpx.Client) -> int:
     return growth.by_kind(server)["new model"]
 
 
-def _rows(rounds: Sequence[tuple[Cost, Cost]]) -> list[list[str]]:
+def _rows(rounds: Sequence[_Round]) -> list[list[str]]:
     """By the clock, and by processor time."""
     rows = []
     for by, field, goal in (("clock", "clock_s", f"{GOAL}"), ("processor", "processor_s", "")):
-        pairs = [(getattr(read, field), getattr(load, field)) for read, load in rounds]
-        read_s, load_s = (median(side) for side in zip(*pairs, strict=True))
-        ratio = median(load_s / read_s for read_s, load_s in pairs)
-        rows.append([by, f"{read_s:.2f}", f"{load_s:.2f}", f"{ratio:.2f}", goal])
+        read_s, pieces_s, loaded_s = (
+            [getattr(getattr(each, step), field) for each in rounds]
+            for step in _Round.__struct_fields__
+        )
+        found = [median(each) for each in (read_s, pieces_s, loaded_s)]
+        found += [median(map(truediv, loaded_s, other)) for other in (read_s, pieces_s)]
+        rows.append([by, *(f"{each:.2f}" for each in found), goal])
     return rows
 
 
