@@ -10,9 +10,10 @@ from tfaas_backends.runtimes.tensorflow.preload import PRELOAD
 from tests.backends.runtimes.apart import run_python
 
 _PRELOADED = f"""
-import importlib, os, sys
+import os
 import numpy as np
-for module in {PRELOAD}: importlib.import_module(module)
+from tfaas_core.engine.in_fork_server.preload import preload
+preload({PRELOAD}, lambda module: None)
 print(len(os.listdir("/proc/self/task")), flush=True)
 """
 
