@@ -144,7 +144,7 @@ class EngineTable(Table, frozen=True):
     environment: tuple[str, ...] = ()
     """Further variables of the environment that models' runtimes may see."""
     executable_pages: bool = True
-    """Whether models may make machine code and run it, as XLA and fast matrix products do."""
+    """Whether models may make machine code and run it, as XLA and oneDNN do."""
     mode: Annotated[str, Meta(min_length=1)] = "usual"
     """How runtimes' libraries run models whose params do not say it: as usual, in a mode that the
     runtime has, or auto: in the fastest, which is found out."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tfaas_backends.runtimes.litert.accelerator import LiteAccelerator
 from tfaas_backends.runtimes.tensorflow.modes import MODES
+from tfaas_backends.runtimes.tensorflow.preload import PRELOAD
 from tfaas_backends.runtimes.vetting.doubts import doubts
 from tfaas_core.files.archives import archive_at
 from tfaas_core.models.params import Params
@@ -32,8 +33,7 @@ class GraphRuntime(Runtime):
     ``tensors.NUMPY_DTYPES`` are served; bfloat16 is sent and answered as float32.
     """
 
-    # The same as the saved_model runtime's, so that they share a fork server.
-    preload = ("tfaas_backends.runtimes.saved_model.servable",)
+    preload = PRELOAD
     modes = MODES
 
     suffixes = (".pb",)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tfaas_backends.runtimes.litert.accelerator import LiteAccelerator
 from tfaas_backends.runtimes.tensorflow.modes import MODES
+from tfaas_backends.runtimes.tensorflow.preload import PRELOAD
 from tfaas_backends.runtimes.vetting.doubts import doubts
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Accelerator, LoadOptions, Runtime, Servable, Verdict
@@ -24,8 +25,7 @@ class SavedModelRuntime(Runtime):
     ``tensors.NUMPY_DTYPES`` are served; bfloat16 is sent and answered as float32.
     """
 
-    # The same as the graph runtime's, so that they share a fork server. It imports that one's too.
-    preload = ("tfaas_backends.runtimes.saved_model.servable",)
+    preload = PRELOAD
     modes = MODES
 
     nouns = ("saved_model.pb", "SavedModels")

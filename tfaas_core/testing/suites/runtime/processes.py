@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Runtime
 
 _HEAVY = ("tensorflow", "keras", "torch", "jax", "onnxruntime", "sklearn", "ai_edge_litert")
+
+_END_WITHIN_S, _LOOK_EVERY_S = 1.0, 0.01
 
 
 def heavy_after_claim(make: Callable[[], Runtime], artifact: Path, file_name: str) -> list[str]:
@@ -26,12 +29,16 @@ def heavy_after_claim(make: Callable[[], Runtime], artifact: Path, file_name: st
 
 
 def threads_of_preloads(make: Callable[[], Runtime]) -> int:
-    """How many threads the modules start that are to be preloaded."""
+    """How many threads the modules start, and do not end, that are to be preloaded."""
     runtime = make()
     before = _threads()
     for name in runtime.preload:
         importlib.import_module(name)
-    return _threads() - before
+    # The kernel tells of one that has ended for a moment longer.
+    end_s = time.monotonic() + _END_WITHIN_S
+    while (stay := _threads() - before) > 0 and time.monotonic() < end_s:
+        time.sleep(_LOOK_EVERY_S)
+    return stay
 
 
 def _threads() -> int:
