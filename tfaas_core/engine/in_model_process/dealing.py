@@ -1,8 +1,10 @@
-"""Dealing out: the outputs of a run as answers to the frames that shared it."""
+"""Dealing out: frames to runs, and the outputs of a run as answers to the frames that shared it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import msgspec
 
 from tfaas_core.engine.shared.frames import RequestFrame, drop_answer, encode_answer
 from tfaas_core.engine.shared.outputs import Specs, rows_between
@@ -12,6 +14,28 @@ from tfaas_core.tensors import Array
 _LONG_BYTES = 1 << 20
 """Of the outputs of one frame: longer ones are an answer for each part, which comes, counts and
 goes by itself."""
+
+
+def cut_frame(frame: RequestFrame, most: int) -> list[RequestFrame]:
+    """Frames of ``most`` rows each, but for parts that have more by themselves."""
+    found: list[RequestFrame] = []
+    start = end = first = 0
+    for part, rows in enumerate([*frame.part_rows, most + 1]):
+        if part > first and end + rows - start > most:
+            found.append(_some_of(frame, first, part, start, end))
+            start, first = end, part
+        end += rows
+    return found
+
+
+def _some_of(frame: RequestFrame, first: int, part: int, start: int, end: int) -> RequestFrame:
+    return msgspec.structs.replace(
+        frame,
+        part_rows=frame.part_rows[first:part],
+        rows=end - start,
+        inputs=[array[start:end] for array in frame.inputs],
+        first_part=frame.first_part + first,
+    )
 
 
 def dealt_out(
@@ -65,10 +89,13 @@ def _answer(
 ) -> None:
     parts = len(frame.part_rows)
     if parts == 1 or sum([output.nbytes for output in outputs]) <= _LONG_BYTES:
-        answers.append(encode_answer(frame.id, 0, parts, outputs, specs, run_s, run_rows, slots))
+        first = frame.first_part
+        answers.append(
+            encode_answer(frame.id, first, parts, outputs, specs, run_s, run_rows, slots)
+        )
         return
     start = 0
-    for part, rows in enumerate(frame.part_rows):
+    for part, rows in enumerate(frame.part_rows, frame.first_part):
         own = rows_between(outputs, start, start + rows, specs)
         answers.append(encode_answer(frame.id, part, 1, own, specs, run_s, run_rows, slots))
         start, run_rows = start + rows, -1

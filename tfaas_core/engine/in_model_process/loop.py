@@ -198,7 +198,7 @@ class ServableLoop:
                 # It was made for a model of another signature, say.
                 self._send(client, failure_of(data, self._told(error)))
             else:
-                self._waiting.append(_Waiting(client, frame, runner))
+                self._waiting += [_Waiting(client, each, runner) for each in runner.cut(frame)]
 
     def _runner_of(self, place: int) -> Runner:
         runner = self._runners[place] if place < len(self._runners) else None
@@ -254,9 +254,8 @@ class ServableLoop:
                     self._send(waiting.client, answer)
 
     def _answers(self, batch: list[_Waiting]) -> list[list[bytes]]:
-        frames = [waiting.frame for waiting in batch]
+        frames, runner = [waiting.frame for waiting in batch], batch[0].runner
         begin_s = time.monotonic()
-        runner = batch[0].runner
         outputs = runner.together(frames)
         run_s = time.monotonic() - begin_s
         writers = [waiting.client.writer for waiting in batch]
@@ -264,8 +263,8 @@ class ServableLoop:
 
     def _answer_one_by_one(self, waiting: _Waiting) -> None:
         frame = waiting.frame
-        ends = itertools.accumulate(frame.part_rows)
-        for part, (rows, end) in enumerate(zip(frame.part_rows, ends, strict=True)):
+        parts = zip(frame.part_rows, itertools.accumulate(frame.part_rows), strict=True)
+        for part, (rows, end) in enumerate(parts, frame.first_part):
             try:
                 answer = self._answer_alone(waiting, part, rows, end)
             except BaseException as error:
@@ -290,7 +289,8 @@ class ServableLoop:
 
     def _fail(self, waiting: _Waiting, error: TfaasError) -> None:
         frame = waiting.frame
-        self._send(waiting.client, encode_failure(frame.id, 0, len(frame.part_rows), error))
+        parts = frame.first_part, len(frame.part_rows)
+        self._send(waiting.client, encode_failure(frame.id, *parts, error))
 
     def _told(self, error: BaseException) -> TfaasError:
         """The error as clients get it. One that is not the model's or the values' is logged."""

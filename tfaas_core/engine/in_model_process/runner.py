@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from tfaas_core.engine.in_model_process.accelerating.accelerated import AcceleratedServable
+from tfaas_core.engine.in_model_process.dealing import cut_frame
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.signed import Signed
 from tfaas_core.engine.in_model_process.warming.proofs import Proofs
@@ -40,6 +42,9 @@ class Runner:
         if warmed.mergeable and warmed.signature.batch is BatchAxis.NONE:
             self._proofs = Proofs(servable, warmed, self._run, origin)
         self._max_batch_rows = options.max_batch_rows
+        self._shared_rows = min(
+            warmed.shared_rows or options.max_batch_rows, options.max_batch_rows
+        )
         self._meter = meter
         self._pace = pace
 
@@ -47,10 +52,17 @@ class Runner:
         """Whether ``frame`` may share a run with ``first`` and what joined it, ``rows`` so far."""
         if not self._mergeable or first.whole or frame.whole or first.signature != frame.signature:
             return False
-        if rows + frame.rows > self._max_batch_rows:
+        if rows + frame.rows > self._most_shared():
             return False
         pairs = zip(first.inputs, frame.inputs, strict=True)
         return all(a.shape[1:] == b.shape[1:] for a, b in pairs) and self._are_rows(first.inputs)
+
+    def cut(self, frame: RequestFrame) -> list[RequestFrame]:
+        """The frame; or frames of some of its parts each, if fewer rows should share a run."""
+        most = self._most_shared()
+        if len(frame.part_rows) == 1 or frame.rows <= most or most == self._max_batch_rows:
+            return [frame]
+        return cut_frame(frame, most) if self._are_rows(frame.inputs) else [frame]
 
     def shares(self, frame: RequestFrame) -> bool:
         """Whether the parts of a frame, if it has several, may share a run."""
@@ -94,6 +106,12 @@ class Runner:
             shown = ", ".join(f"{spec.name!r} {show_shape(spec.shape)}" for spec in specs)
             raise DoesNotFit(f"the model takes inputs of no other shapes than {shown}")
         return self._run(inputs)
+
+    def _most_shared(self) -> int:
+        """Rows of several requests in a run; what was found out of the servable's own."""
+        servable = self._servable
+        is_fast = isinstance(servable, AcceleratedServable) and servable.is_fast
+        return self._max_batch_rows if is_fast else self._shared_rows
 
     def _are_rows(self, inputs: Sequence[Array]) -> bool:
         """Whether what becomes of each row of these inputs is proven to be its own."""

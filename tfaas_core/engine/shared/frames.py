@@ -86,6 +86,8 @@ class RequestFrame(msgspec.Struct):
     whole: bool = False
     any_shape: bool = False
     signature: int = 0
+    first_part: int = 0
+    """Of those that it holds, if it was cut."""
 
 
 class AnswerFrame(msgspec.Struct):

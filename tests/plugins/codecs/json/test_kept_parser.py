@@ -7,7 +7,8 @@ from tfaas_plugins.codecs.json.kept_parser import read_parsed
 
 
 def sum_of(parsed: Any) -> float:
-    return sum(parsed.as_list())
+    found: float = sum(parsed.as_list())
+    return found
 
 
 def test_a_text_may_be_read_while_another_one_is() -> None:
