@@ -31,6 +31,10 @@ _SAMPLES_AT = (29, 53, 83)
 """In hundredths of a body: the names of several inputs, all as long, are at none of them, or one.
 """
 _MOST_FIELDS = 64
+MOST_OBJECTS = 64
+_WORTH_OBJECT_BYTES = 1 << 13
+"""Of a list that has objects instead of numbers: more, and smaller ones, are read sooner by orjson.
+"""
 
 NO_NUMBERS = (ValueError, TypeError, RuntimeError, MemoryError)
 """What simdjson, and who asks it for numbers, raises where there are none."""
@@ -90,17 +94,34 @@ class _Found(msgspec.Struct, frozen=True):
 
     def at(self, path: Path, value: Any) -> Any:
         """What there is at ``path``. Raises ValueError if orjson has to read it."""
-        if type(value) is simdjson.Array and self.places.has(path):
+        if type(value) is simdjson.Array and self._are_numbers(path, value):
             numbers = self.dialect.meant_by(_array(value, self.is_walked))
             return NumberLists(numbers, self.body, path, self.dialect.value)
         if not self.places.has_within(path):
             return _plain(value)
         if type(value) is simdjson.Array:
+            if self.places.has(path):
+                _check_objects(len(value), len(self.body))
             return [self.at((*path, place), each) for place, each in enumerate(value)]
         if type(value) is simdjson.Object:
             fields = _items_of(value).items()
             return {name: self.at((*path, name), each) for name, each in fields}
         return value
+
+    def _are_numbers(self, path: Path, value: simdjson.Array) -> bool:
+        """Whether they are to be; objects may have them within."""
+        if not self.places.has(path):
+            return False
+        return not (self.places.has_within(path) and _begins_with_object(value))
+
+
+def _check_objects(count: int, size: int) -> None:
+    if count > min(MOST_OBJECTS, size // _WORTH_OBJECT_BYTES):
+        raise ValueError("many small objects")
+
+
+def _begins_with_object(value: simdjson.Array) -> bool:
+    return len(value) > 0 and type(value[0]) is simdjson.Object
 
 
 def _items_of(parsed: simdjson.Object) -> dict[str, Any]:
