@@ -193,12 +193,12 @@ class ServableLoop:
                 # First, so that they count as read whatever becomes of the frame.
                 values = values_of_request(data, client.reader)
                 runner = self._runner_of(signature_of_request(data))
-                frame = client.read(data, runner.signature.inputs, values)
+                cut = runner.cut(client.read(data, runner.signature.inputs, values))
             except BaseException as error:
                 # It was made for a model of another signature, say.
                 self._send(client, failure_of(data, self._told(error)))
             else:
-                self._waiting += [_Waiting(client, each, runner) for each in runner.cut(frame)]
+                self._waiting += [_Waiting(client, frame, runner) for frame in cut]
 
     def _runner_of(self, place: int) -> Runner:
         runner = self._runners[place] if place < len(self._runners) else None

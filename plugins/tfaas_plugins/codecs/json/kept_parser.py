@@ -1,6 +1,6 @@
 """What simdjson finds in a text, by a parser that is kept for the next one.
 
-A new one takes memory that the system has to clear, page by page, each time: as long as to parse.
+A new one takes memory that the system may have to clear, which takes as long as to parse.
 """
 
 from __future__ import annotations

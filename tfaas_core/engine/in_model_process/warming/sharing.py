@@ -31,7 +31,12 @@ def rows_to_share(run: Run, signature: Signature, size: int) -> int:
     if not signature.inputs:
         return 0
     try:
-        return _Rows(run, made_up_inputs(signature, _MOST_ROWS, size, ramp)).to_share()
+        row_s = _Rows(run, made_up_inputs(signature, 1, size, ramp)).row_s()
+        rows = min(_MOST_ROWS, int(_BUDGET_S / (2 * _FEWEST_ROUNDS * row_s)))
+        if row_s < _WORTH_MEASURING_S or rows < 2:
+            return 0
+        rows = 1 << (rows.bit_length() - 1)
+        return _Rows(run, made_up_inputs(signature, rows, size, ramp)).to_share(rows)
     except (TfaasError, MemoryError):
         return 0  # of values that do not run, nothing can be told
 
@@ -42,14 +47,15 @@ class _Rows:
         self._inputs = inputs
         self._least_s: dict[int, float] = {}
 
-    def to_share(self) -> int:
+    def row_s(self) -> float:
+        """What the first row takes; a slow one has no second try."""
         row_s = self._duration_s(1, 1)
-        if row_s < _BUDGET_S:
-            row_s = min(row_s, self._duration_s(1, 1), self._duration_s(1, 1))
-        rows = min(_MOST_ROWS, int(_BUDGET_S / (2 * _FEWEST_ROUNDS * row_s)))
-        if row_s < _WORTH_MEASURING_S or rows < 2:
-            return 0
-        rows = 1 << (rows.bit_length() - 1)
+        if row_s > _BUDGET_S:
+            return row_s
+        return min(row_s, self._duration_s(1, 1), self._duration_s(1, 1))
+
+    def to_share(self, rows: int) -> int:
+        """See ``rows_to_share``; ``rows``: how many there are, a power of two."""
         self._measure(rows, [1, rows])
         alone_s, together_s = self._least_s[1], self._least_s[rows]
         if together_s < max(_SLOWER * alone_s, alone_s + (rows - 1) * _RUN_S):
