@@ -22,13 +22,13 @@ Shapes: TypeAlias = Sequence[tuple[int | None, ...]]
 class LoadOptions(msgspec.Struct, frozen=True):
     """How a model is to be loaded, and run then; its defaults are for tests and tools.
 
-    ``threads``: how many a run may use; 0: the servable chooses. The others are for whoever calls
-    the servable: ``max_batch_rows``, the most rows of a run; ``busy_poll_s``, for how long its
-    process looks for the next request before it sleeps; ``slow_priority``, what the scheduler is
-    told of a process whose runs keep a core busy for long. ``policy``: whether a runtime of
-    TensorFlow refuses ops that do more than compute on tensors; ``allow_ops``: those that it takes
-    all the same. ``signatures``: which further signatures of the model are asked for, by name;
-    None: all. ``memory_bytes``: what this model may take, whatever others take; 0: that depends.
+    ``threads``: how many a run may use; 0: the servable chooses. For whoever calls the servable:
+    ``max_batch_rows``, the most rows of a run; ``shared_rows``, those of several requests, 0: to be
+    found out, less than 0: any number; ``busy_poll_s``, for how long its process looks for the next
+    request before it sleeps; ``slow_priority``, what the scheduler is told of one whose runs keep a
+    core busy. ``policy``: whether a runtime of TensorFlow refuses ops that do more than compute on
+    tensors; ``allow_ops``: those that it takes all the same. ``signatures``: the further ones that
+    are asked for; None: all. ``memory_bytes``: what this model may take; 0: that depends.
     """
 
     threads: int = 0
@@ -40,22 +40,22 @@ class LoadOptions(msgspec.Struct, frozen=True):
     signatures: tuple[str, ...] | None = None
     accelerate: bool = False
     memory_bytes: int = 0
+    shared_rows: int = 0
 
     @classmethod
     def of(cls, engine: EngineTable, models: Models | None = None) -> LoadOptions:
         """What these tables of the configuration say."""
         models = models or Models()
         options = cls(
-            engine.threads,
-            engine.max_batch_rows,
+            *(engine.threads, engine.max_batch_rows),
             policy=models.policy,
             allow_ops=models.allow_ops,
             accelerate=engine.accelerate == "auto" and engine.isolation != "inline",
             memory_bytes=_memory_bytes(engine),
+            shared_rows=engine.shared_rows,
         )
         if engine.isolation != "model":
-            # Threads that share one interpreter would only be in each other's way.
-            return options
+            return options  # threads of one interpreter would only be in each other's way
         return msgspec.structs.replace(
             options, busy_poll_s=engine.busy_poll_us / 1e6, slow_priority=engine.slow_priority
         )

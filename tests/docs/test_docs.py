@@ -124,6 +124,7 @@ def test_each_documented_field_of_params_is_read_in_all_its_spellings() -> None:
         "nan": "accept",
         "instances": "auto",
         "threads": 2,
+        "shared_rows": 2,
     }
     for name, meaning in rows(section(HTTP_API, "`params.json`")):
         also = meaning.partition("Also spelt")[2]

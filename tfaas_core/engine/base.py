@@ -71,6 +71,8 @@ class Loaded(msgspec.Struct, frozen=True):
     """As Servable has it, like these two."""
     threads: int = 0
     executor: str = ""
+    shared_rows: int = 0
+    """The most rows of several requests that share a run; 0: any number."""
 
 
 class Engine(ABC):

@@ -20,6 +20,7 @@ MAX_DEPTH = 64
 
 _INSTANCES = 'an integer from 1 to 64, or "auto"'
 _Threads: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=64)]
+_Rows: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=1 << 31)]
 
 NODE_FIELDS = {
     "inputNode": ("inputNode", "input_node", "input_name"),
@@ -31,7 +32,7 @@ _FIELDS = (
     *("name", "model", "labels", "options", "description", "timestamp", "img_channels", "op"),
     *(spelling for spellings in NODE_FIELDS.values() for spelling in spellings),
     *("features", "signature", "batch", "warmup", "nan", "example", "image", "tags", "runtime"),
-    *("instances", "mode", "threads"),
+    *("instances", "mode", "threads", "shared_rows"),
 )
 
 
@@ -68,7 +69,8 @@ class Params(msgspec.Struct, frozen=True):
     ``runtime`` names the one that loads the model; empty: those that there are find that out.
     ``instances``: how many processes it may have at most; None: what the configuration says.
     ``mode``: how its runtime's libraries run it, and ``threads`` those of each run; empty, and 0:
-    what the configuration says.
+    what the configuration says. ``shared_rows``: likewise, the most rows of several requests in a
+    run.
     """
 
     name: str = ""
@@ -87,6 +89,7 @@ class Params(msgspec.Struct, frozen=True):
     instances: Instances | None = None
     mode: str = ""
     threads: int = 0
+    shared_rows: int = 0
     document: dict[str, Any] = {}
 
     @classmethod
@@ -150,6 +153,7 @@ class Params(msgspec.Struct, frozen=True):
             instances=_read(document, "instances", Instances, _INSTANCES),
             mode=_text(document, "mode"),
             threads=_read(document, "threads", _Threads, "an integer from 1 to 64") or 0,
+            shared_rows=_read(document, "shared_rows", _Rows, "an integer, at least 1") or 0,
             document=document,
         )
 

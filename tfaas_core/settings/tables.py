@@ -129,6 +129,8 @@ class EngineTable(Table, frozen=True):
     """Of a request for its answer: 503 at once if that will take longer; 0: request_timeout_s."""
     threads: CountOrAuto = 0
     """Threads for each model; 0: chosen when it is loaded."""
+    shared_rows: CountOrAuto = 0
+    """The most rows of several requests in a run; 0: chosen for each model when it is loaded."""
     busy_poll_us: Annotated[int, Meta(ge=0, le=100_000)] = 400
     """How long a model's process looks for the next request before it sleeps, and an HTTP worker
     for the answer to a request that has the model to itself; 0: not at all."""

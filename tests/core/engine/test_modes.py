@@ -93,6 +93,14 @@ async def test_a_cache_that_cannot_be_used_holds_up_nobody(
 
 
 @in_event_loop
+async def test_how_many_rows_share_a_run_is_told_where_not_all_do(tmp_path: Path) -> None:
+    async with moded(tmp_path, "engine.mode=usual", "engine.shared_rows=3") as harness:
+        for params, most in (({}, 3), ({"shared_rows": 5}, 5)):
+            version = await uploaded(harness, "instant", **params)
+            assert (await harness.worker.engine.acceleration(version))["shared_rows"] == most
+
+
+@in_event_loop
 async def test_other_threads_are_another_choice(tmp_path: Path, trials: list[str]) -> None:
     async with moded(tmp_path) as harness:
         version = await uploaded(harness, "instant", threads=2)

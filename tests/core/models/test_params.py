@@ -107,6 +107,7 @@ class TestParams:
             ({"instances": "2"}, "params.instances is '2',"),
             ({"instances": True}, "params.instances is true,"),
             ({"instances": 2.5}, "params.instances is 2.5,"),
+            ({"shared_rows": 0}, "params.shared_rows is 0, it should be an integer, at least 1"),
             ({"inputNode": 3}, "params.inputNode is neither a string nor a list of strings"),
             ({"input_node": ["a", 3]}, "params.inputNode is neither a string nor a list"),
             ({"outputNode": {"a": 1}}, "params.outputNode is neither a string nor a list"),

@@ -59,6 +59,7 @@ def requests(dtype: str, values: Any) -> dict[str, Any]:
         "instances": {"instances": values},
         "inputs": {"inputs": values},
         "named": {"inputs": {"x": values}},
+        "named row": {"instances": [{"x": values}]},
         "oip": {"inputs": [tensor]},
     }
 
@@ -91,7 +92,7 @@ def test_they_are_the_same_as_one_by_one(dtype: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["1", "NaN"])
-@pytest.mark.parametrize("how", ["instances", "inputs", "named", "oip"])
+@pytest.mark.parametrize("how", ["instances", "inputs", "named", "named row", "oip"])
 def test_no_object_is_made_for_each(how: str, word: str) -> None:
     document = requests("float32", [1.5] * 4000)[how]
     body = json.dumps(document).replace("1.5]", f"{word}]").encode()
@@ -100,10 +101,45 @@ def test_no_object_is_made_for_each(how: str, word: str) -> None:
         "instances": lambda: found["instances"],
         "inputs": lambda: found["inputs"],
         "named": lambda: found["inputs"]["x"],
+        "named row": lambda: found["instances"][0]["x"],
         "oip": lambda: found["inputs"][0]["data"],
     }[how]()
     assert isinstance(held, NumberLists)
     assert str(held.array[-1]) in ("1.0", "nan")
+
+
+ROW = [0.5] * 2000
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"x": ROW}, {"x": [1] * 2000}],
+        [{"x": ROW}, {"x": ROW[1:]}],
+        [{"x": ROW}, {"x": [ROW]}],
+        [{"x": ROW}, {"x": 1}],
+        [{"x": 1}, {"x": ROW}],
+        [{"x": ROW}, {"y": ROW}],
+        [{"x": ROW}, {"x": ROW, "y": ROW}],
+        [{"x": ROW}, ROW],
+        [ROW, {"x": ROW}],
+        [{"x": ROW}, {"x": {"b64": "aGk="}}],
+        [{"x": ROW}, 3],
+        [{"x": ROW}, {}],
+        [{"x": ROW}] * 100,
+    ],
+)
+def test_rows_by_name_are_the_same_as_one_by_one(rows: list[Any]) -> None:
+    body = json.dumps({"instances": rows}).encode()
+    for dtype in DTYPES:
+        quick = outcome("named row", body, dtype, True)
+        assert quick == outcome("named row", body, dtype, False)
+
+
+def test_of_rows_by_name_no_object_is_made_for_each_number() -> None:
+    rows = [{"x": ROW, "y": [ROW]}, {"x": ROW, "y": [ROW]}]
+    found = read(json.dumps({"instances": rows}).encode(), Limits(), tfserving.NUMBERS)
+    assert all(type(value) is NumberLists for row in found["instances"] for value in row.values())
 
 
 @pytest.mark.parametrize("index", [1, 255, 256, 257, 700])

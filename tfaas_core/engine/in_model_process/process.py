@@ -220,7 +220,7 @@ def _load_and_warm(
     options = msgspec.structs.replace(order.options, signatures=names)
     servable = None
     try:
-        params = params_of(candidate, order.mergeable)
+        params = params_of(candidate, order.mergeable, options.shared_rows)
         send(Loading(order.ticket))
         runtime = runtimes[candidate.runtime]
         servable = runtime.load(Path(candidate.path), params, options)
@@ -273,9 +273,9 @@ def _done(order: Load, all_signed: Sequence[Signed | None]) -> LoadDone:
         dict(servable.declared),
         servable.threads,
         servable.executor,
+        warmed.shared_rows,
     )
-    done = LoadDone(loaded)
-    packed(done)
+    packed(done := LoadDone(loaded))
     return done
 
 
@@ -283,9 +283,9 @@ def _origin(order: Load) -> Origin:
     return Origin(order.candidate.name, str(order.candidate), order.plugin)
 
 
-def params_of(candidate: Candidate, mergeable: bool | None = None) -> Params:
-    """The params, with the batch axis that is known already, and whether rows may share a run."""
-    params = Params.of(candidate.params)
+def params_of(candidate: Candidate, mergeable: bool | None = None, shared_rows: int = 0) -> Params:
+    """The params, with what is known already: the batch axis, and which rows may share a run."""
+    params = msgspec.structs.replace(Params.of(candidate.params), shared_rows=shared_rows)
     if candidate.batch is None:
         return params
     merge = mergeable if candidate.batch is BatchAxis.FREE else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from tfaas_core.engine.in_model_process.accelerating.accelerated import AcceleratedServable
 from tfaas_core.engine.in_model_process.answered_rows import AnsweredRows
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.signed import Signed
@@ -41,6 +42,7 @@ class Runner:
         if warmed.mergeable and warmed.signature.batch is BatchAxis.NONE:
             self._proofs = Proofs(servable, warmed, self._run, origin)
         self._max_batch_rows = options.max_batch_rows
+        self._shared_rows = min(warmed.shared_rows or options.max_batch_rows, options.max_batch_rows)
         self.answered = AnsweredRows(self._outputs)
         self._meter = meter
         self._pace = pace
@@ -49,10 +51,18 @@ class Runner:
         """Whether ``frame`` may share a run with ``first`` and what joined it, ``rows`` so far."""
         if not self._mergeable or first.whole or frame.whole or first.signature != frame.signature:
             return False
-        if rows + frame.rows > min(self._max_batch_rows, self.answered.most):
+        if rows + frame.rows > self.most_shared():
             return False
         pairs = zip(first.inputs, frame.inputs, strict=True)
         return all(a.shape[1:] == b.shape[1:] for a, b in pairs) and self._are_rows(first.inputs)
+
+    def most_shared(self) -> int:
+        """Rows of several requests in a run, at most; a single request may have more."""
+        servable = self._servable
+        is_fast = isinstance(servable, AcceleratedServable) and servable.is_fast
+        # What was measured is of the servable's own runs.
+        rows = self._max_batch_rows if is_fast else self._shared_rows
+        return min(rows, self.answered.most)
 
     def shares(self, frame: RequestFrame) -> bool:
         """Whether the parts of a frame, if it has several, may share a run."""

@@ -50,7 +50,7 @@ class WaitingFrames:
     def take(self) -> list[WaitingFrame]:
         """The next batch: the oldest frame, and the ones behind it that fit into the same run.
 
-        Of a frame whose answers would be too much for one run, it is the first parts.
+        Of a frame of more rows than should share one run, it is the first parts.
         """
         batch: list[WaitingFrame] = []
         rows = 0
@@ -64,7 +64,7 @@ class WaitingFrames:
                 continue
             if batch and not batch[0].runner.joins(batch[0].frame, waiting.frame, rows):
                 break
-            if waiting.frame.rows > waiting.runner.answered.most:
+            if waiting.frame.rows > waiting.runner.most_shared():
                 self._cut_first()
             batch.append(self._waiting.popleft())
             rows += batch[-1].frame.rows
@@ -79,7 +79,7 @@ class WaitingFrames:
     def _cut_first(self) -> None:
         """Has the first frame be two, if it has several parts."""
         waiting = self._waiting[0]
-        frame, most = waiting.frame, waiting.runner.answered.most
+        frame, most = waiting.frame, waiting.runner.most_shared()
         fitting = sum(rows <= most for rows in accumulate(frame.part_rows)) or 1
         if fitting >= len(frame.part_rows):
             return

@@ -84,7 +84,9 @@ class Fleet:
         version, live = self._versions.get(candidate.key), self._seats.live.get(candidate.key)
         if version is None or live is None or not self._may_have_more(candidate.key, version):
             return
-        seat = self._seats.take(candidate, mergeable=live.loaded.result().mergeable)
+        first = live.loaded.result()
+        seat = self._seats.take(candidate, mergeable=first.mergeable)
+        seat.shared_rows = first.shared_rows
         try:
             await asyncio.shield(seat.loaded)
         except TfaasError as error:

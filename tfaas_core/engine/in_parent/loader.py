@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from tfaas_core.engine.in_parent.memory_room import MemoryRoom
 from tfaas_core.engine.in_parent.model_processes import ModelProcesses
@@ -99,7 +99,8 @@ class Loader:
         options = with_threads(self._settings.options, seat.candidate, seat.mode)
         if seat.mergeable is not None:
             # It is one of several, which share the cores: nothing is to be measured.
-            options = msgspec.structs.replace(options, threads=options.threads or 1)
+            rows = options.shared_rows or seat.shared_rows or -1
+            options = replace(options, threads=options.threads or 1, shared_rows=rows)
         return Load(
             ticket=seat.ticket,
             candidate=seat.candidate,

@@ -40,8 +40,8 @@ class Seat(msgspec.Struct):
     """One servable, from the moment that it is wanted. ``owner``: the worker that prepares it.
     ``plugin``: the module of the plugin that is to blame if its process ends, if there is one.
 
-    ``mergeable``: see Load. ``waiting``: how many wait to be connected to it; they are, even if it
-    is leaving.
+    ``mergeable``: see Load, and ``shared_rows``, found out with it: see Loaded. ``waiting``: how
+    many wait to be connected to it; they are, even if it is leaving.
     ``stuck``: its process is being killed, because it does not get on. ``made_up``: whether made-up
     values may warm it up; while ``giving_up``, its process is being killed, because they do not
     end, and ``given_up`` is set when that is gone. ``stuck_looks``, ``looks``, ``stopped``,
@@ -61,6 +61,7 @@ class Seat(msgspec.Struct):
     owner: int | None = None
     plugin: str = ""
     mergeable: bool | None = None
+    shared_rows: int = 0
     process: ModelProcess | None = None
     leaving: bool = False
     stuck: bool = False
@@ -120,11 +121,12 @@ class Seat(msgspec.Struct):
             return False
         return self.process is not None and not self.is_lost and not self.leaving
 
-    def how(self) -> tuple[str, str, int, str]:
-        """Its mode, and why that; and its threads and executor, as far as they are known yet."""
-        found = self.loaded.result() if self.is_ready else None
-        threads, executor = (found.threads, found.executor) if found else (0, "")
-        return self.mode.name, self.mode.reason, threads, executor
+    def how(self) -> tuple[str, str, int, str, int]:
+        """Its mode, and why that; and its threads, executor and shared rows, once known."""
+        mode, found = self.mode, self.loaded.result() if self.is_ready else None
+        if found is None:
+            return mode.name, mode.reason, 0, "", 0
+        return mode.name, mode.reason, found.threads, found.executor, found.shared_rows
 
     def leave(self, why: str) -> None:
         """No new request goes there; ``why``: see ModelUnloaded."""

@@ -65,6 +65,7 @@ class Accelerating:
 
     def _how(self, version: ModelVersion, told: Runs, is_chosen: bool) -> dict[str, Any]:
         found: dict[str, Any] = {"threads": told.threads, "executor": told.executor}
+        found["shared_rows"] = told.shared_rows
         if is_chosen:
             return {"mode": told.mode, "mode_reason": told.mode_reason} | found
         runtime = self._context.runtimes.get(version.runtime)

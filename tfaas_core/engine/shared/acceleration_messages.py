@@ -29,7 +29,7 @@ class AskAcceleration(msgspec.Struct, frozen=True, tag=True):
 class Runs(Answer, frozen=True, tag=True):
     """This engine runs the version, for this reason; and in this mode, for that one.
 
-    ``threads`` and ``executor``: as Servable has them, of the process that was loaded first.
+    ``threads``, ``executor`` and ``shared_rows``: as Loaded has them, of the process loaded first.
     """
 
     engine: str
@@ -38,6 +38,7 @@ class Runs(Answer, frozen=True, tag=True):
     mode_reason: str = ""
     threads: int = 0
     executor: str = ""
+    shared_rows: int = 0
 
 
 class Switch(msgspec.Struct, frozen=True, tag=True):

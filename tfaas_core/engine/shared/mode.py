@@ -52,9 +52,11 @@ def unmeasured(threads: int, why: str) -> Mode:
 
 def with_threads(options: LoadOptions, candidate: Candidate, mode: Mode) -> LoadOptions:
     """The options, with as many threads as the model's params say; else as they say themselves, or
-    else as ``mode`` has."""
-    said = Params.of(candidate.params).threads or options.threads
-    return msgspec.structs.replace(options, threads=said or mode.threads)
+    else as ``mode`` has. Shared rows are as the params say, too."""
+    params = Params.of(candidate.params)
+    threads = params.threads or options.threads or mode.threads
+    rows = params.shared_rows or options.shared_rows
+    return msgspec.structs.replace(options, threads=threads, shared_rows=rows)
 
 
 class ModeOrder(msgspec.Struct, frozen=True):

@@ -11,7 +11,8 @@ from tfaas_core.tensors import Array
 from tfaas_core.values.pieces import BYTES_AT_ONCE
 from tfaas_plugins.codecs.json.bare_words import replaced
 
-_WORDS = (b"NaN", b"Inf")
+_WORDS = ((b"N", b"NaN"), (b"I", b"Inf"))
+"""Each behind its first letter, which is found twenty times as fast, and is in few bodies."""
 
 
 class Dialect:
@@ -42,11 +43,15 @@ class Dialect:
 
 def has_words(text: bytes) -> bool:
     """Whether there may be a NaN or an infinity."""
-    if len(text) <= BYTES_AT_ONCE:
-        return any(word in text for word in _WORDS)
     # A text that is nearly all of one letter takes long.
-    looks = ((word, at) for at in range(0, len(text), BYTES_AT_ONCE) for word in _WORDS)
-    return any(text.find(word, at, at + BYTES_AT_ONCE + 2) >= 0 for word, at in looks)
+    starts = range(0, len(text), BYTES_AT_ONCE)
+    return any(_has_words_at(text, at, at + BYTES_AT_ONCE + 2) for at in starts)
+
+
+def _has_words_at(text: bytes, at: int, end: int) -> bool:
+    return any(
+        text.find(letter, at, end) >= 0 and text.find(word, at, end) >= 0 for letter, word in _WORDS
+    )
 
 
 STANDARD = Dialect()

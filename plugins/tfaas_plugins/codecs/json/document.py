@@ -17,6 +17,7 @@ from tfaas_plugins.codecs.json.places import ANY, Places
 from tfaas_plugins.codecs.json.steps import LONG_BYTES, read_in_steps
 from tfaas_plugins.codecs.values.bounds import count_of
 from tfaas_plugins.codecs.values.document import ValuesDocument, document_of
+from tfaas_plugins.codecs.values.number_lists import NumberLists
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
@@ -115,6 +116,9 @@ def _too_large(number: str, place: str, body: bytes) -> TfaasError:
 
 
 def _may_hold_booleans(body: bytes, fields: dict[str, Any], document: JsonDocument) -> bool:
+    sent = [document.values] if document.inputs is None else document.inputs.values()
+    if all(type(each) is NumberLists for each in sent):
+        return False
     # To look at each value would take as long as to read it. But "true" needs a "u" and "false" an
     # "f": if the names account for all of these, none is left. Escapes would upset the count.
     has_name = "values" in fields or "inputs" in fields or "value" in fields

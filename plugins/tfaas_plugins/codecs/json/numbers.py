@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from math import prod
 from typing import Any
@@ -14,19 +15,26 @@ import simdjson
 
 from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.json.dialect import STANDARD, Dialect
+from tfaas_plugins.codecs.json.kept_parser import read_parsed
 from tfaas_plugins.codecs.json.places import Places
 from tfaas_plugins.codecs.values.bounds import count_of
 from tfaas_plugins.codecs.values.number_lists import NumberLists, Path
 
 _WORTH_NUMBERS = 1000
-_WORTH_LIST_BYTES = 64
-"""Fewer numbers, and shorter lists, are read sooner by orjson."""
+"""Fewer are read sooner by orjson."""
 
 SMALLEST_BYTES = 1 << 12
 """A shorter body is read sooner by orjson, whatever is in it."""
 
 _SAMPLE_BYTES = 1 << 8
+_SAMPLES_AT = (29, 53, 83)
+"""In hundredths of a body: the names of several inputs, all as long, are at none of them, or one.
+"""
 _MOST_FIELDS = 64
+MOST_OBJECTS = 64
+_WORTH_OBJECT_BYTES = 1 << 13
+"""Of a list that has objects instead of numbers: more, and smaller ones, are read sooner by orjson.
+"""
 
 NO_NUMBERS = (ValueError, TypeError, RuntimeError, MemoryError)
 """What simdjson, and who asks it for numbers, raises where there are none."""
@@ -49,26 +57,27 @@ def read_with_numbers(
     if not _is_worth_it(body) or b"\\" in body:
         return None
     try:
-        plain = dialect.plain(body)
-        parsed = simdjson.Parser().parse(plain)
-        if type(parsed) is not simdjson.Object:
-            return None
         lists = count_of(body, b"[")
-        is_walked = _are_long(lists, body)
-        fields = dialect.meant(_Found(body, places, dialect, is_walked).at((), parsed))
-        return fields if _are_all(lists, body, fields, is_walked) else None
+        found = _Found(body, places, dialect, _are_long(lists, body))
+        fields = read_parsed(dialect.plain(body), found.fields)
+        if fields is None:
+            return None
+        fields = dialect.meant(fields)
+        return fields if _are_all(lists, body, fields, found.is_walked) else None
     except NO_NUMBERS:
         return None
 
 
 def _is_worth_it(body: bytes) -> bool:
-    """Whether there seem to be many numbers in long lists, by how the body begins."""
+    """Whether there seem to be many numbers, and few texts, by what is here and there."""
     if len(body) < SMALLEST_BYTES:
         return False
-    numbers = body.count(b",", 0, _SAMPLE_BYTES) * len(body) // _SAMPLE_BYTES
-    if numbers < _WORTH_NUMBERS:
-        return False
-    return body.count(b"[", 0, _SAMPLE_BYTES) * _WORTH_LIST_BYTES <= _SAMPLE_BYTES
+    starts = [len(body) * each // 100 for each in _SAMPLES_AT]
+    return any(_is_of_numbers(body[at : at + _SAMPLE_BYTES], len(body)) for at in starts)
+
+
+def _is_of_numbers(sample: bytes, size: int) -> bool:
+    return b'"' not in sample and sample.count(b",") * size >= _WORTH_NUMBERS * _SAMPLE_BYTES
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -79,19 +88,40 @@ class _Found(msgspec.Struct, frozen=True):
     dialect: Dialect
     is_walked: bool
 
+    def fields(self, parsed: Any) -> dict[str, Any] | None:
+        """Those of an object; None: it is none."""
+        return self.at((), parsed) if type(parsed) is simdjson.Object else None
+
     def at(self, path: Path, value: Any) -> Any:
         """What there is at ``path``. Raises ValueError if orjson has to read it."""
-        if type(value) is simdjson.Array and self.places.has(path):
+        if type(value) is simdjson.Array and self._are_numbers(path, value):
             numbers = self.dialect.meant_by(_array(value, self.is_walked))
             return NumberLists(numbers, self.body, path, self.dialect.value)
         if not self.places.has_within(path):
             return _plain(value)
         if type(value) is simdjson.Array:
+            if self.places.has(path):
+                _check_objects(len(value), len(self.body))
             return [self.at((*path, place), each) for place, each in enumerate(value)]
         if type(value) is simdjson.Object:
             fields = _items_of(value).items()
             return {name: self.at((*path, name), each) for name, each in fields}
         return value
+
+    def _are_numbers(self, path: Path, value: simdjson.Array) -> bool:
+        """Whether they are to be; objects may have them within."""
+        if not self.places.has(path):
+            return False
+        return not (self.places.has_within(path) and _begins_with_object(value))
+
+
+def _check_objects(count: int, size: int) -> None:
+    if count > min(MOST_OBJECTS, size // _WORTH_OBJECT_BYTES):
+        raise ValueError("many small objects")
+
+
+def _begins_with_object(value: simdjson.Array) -> bool:
+    return len(value) > 0 and type(value[0]) is simdjson.Object
 
 
 def _items_of(parsed: simdjson.Object) -> dict[str, Any]:
@@ -136,7 +166,7 @@ def array_in(text: bytes, dialect: Dialect) -> Array | None:
     lists = count_of(text, b"[")
     is_walked = _are_long(lists, text)
     try:
-        array = _array(simdjson.Parser().parse(text), is_walked)
+        array = read_parsed(text, partial(_array, is_walked=is_walked))
     except NO_NUMBERS:
         return None
     if lists != _lists_of(array.shape):
@@ -213,7 +243,7 @@ def _form_of(shape: tuple[int, ...]) -> bytes:
     """The same of nested lists of numbers."""
     form = b""
     for size in reversed(shape):
-        form = b"[%b]" % b",".join([form] * size)
+        form = b"[%b]" % ((form + b",") * size)[:-1]
     return form
 
 

@@ -27,8 +27,9 @@ from tfaas_plugins.protocols.json_values import (
     numbers_of,
     tensor_of,
 )
+from tfaas_plugins.protocols.tfserving.number_rows import numbers_within, stacked
 
-NUMBERS = Places(("instances",), ("inputs",), ("inputs", ANY))
+NUMBERS = Places(("instances",), ("instances", ANY, ANY), ("inputs",), ("inputs", ANY))
 """Where in a request there may be many numbers."""
 
 _BYTES_SUFFIX = "_bytes"
@@ -76,6 +77,12 @@ def _rows(instances: Any, signature: Signature) -> Values:
     if not instances:
         raise BadBody("No values in 'instances' array")
     if _is_object(instances[0]):
+        if (numbers := numbers_within(instances)) is not None:
+            found = stacked(_named_rows(instances, signature), signature)
+            if found is not None:
+                return Values(found, len(instances))
+            # What is wrong with them is told in its words.
+            instances = numbers.read(numbers.body)["instances"]
         columns = _named_rows(instances, signature)
         arrays = {
             spec.name: _column(columns[spec.name], spec, named=True)

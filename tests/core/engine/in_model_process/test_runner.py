@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 
 from tests.core.engine.in_model_process.one_model import client, sizes, slow_sums, sums
+from tfaas_core.engine.in_model_process.accelerating.accelerated import AcceleratedServable
 from tfaas_core.errors import DeadlinePassed, DoesNotFit
-from tfaas_core.tensors import BatchAxis, TensorSpec
+from tfaas_core.runtime import FastModel
+from tfaas_core.tensors import Array, BatchAxis, TensorSpec
 from tfaas_core.testing.engine_harness import are_sums, is_sum, rows_of
 from tfaas_core.testing.function_servable import FunctionServable
 from tfaas_core.testing.loops import in_event_loop
@@ -150,3 +155,85 @@ async def test_a_constant_output_is_everybodys(tmp_path: Path) -> None:
             assert are_sums([answer[0] for answer in answers], requests)
             assert all(np.array_equal(answer[1], constant) for answer in answers)
     assert len(servable.runs) < 10
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+@in_event_loop
+async def test_no_more_rows_of_several_requests_share_a_run_than_should(
+    tmp_path: Path, most: int
+) -> None:
+    requests = [rows_of(*range(size)) for size in (1, 2, 1, 0, 3, 1, 1, 7, 1, 2)]
+    servable = FunctionServable(slow_sums)
+    async with client(tmp_path, servable, shared_rows=most) as one:
+        assert are_sums(await asyncio.gather(*map(one.ask, requests)), requests)
+        assert are_sums(await one.ask_all(requests), requests)
+    # A request of more rows is one run all the same.
+    larger = [size for size in sizes(servable) if size > most]
+    assert larger == [len(request) for request in requests if len(request) > most] * 2
+    assert len(servable.runs) < 2 * len(requests) or most == 1
+
+
+@in_event_loop
+async def test_the_configuration_says_how_many_should_share_a_run(tmp_path: Path) -> None:
+    servable = FunctionServable(slow_sums)
+    async with client(tmp_path, servable, "engine.shared_rows=2") as one:
+        requests = [rows_of(number) for number in range(9)]
+        assert are_sums(await asyncio.gather(*map(one.ask, requests)), requests)
+    assert max(sizes(servable)) == 2
+
+
+@in_event_loop
+async def test_what_is_too_late_behind_others_of_its_turn_fails_alone(tmp_path: Path) -> None:
+    servable = FunctionServable(slow_sums)
+    settings = ("server.request_timeout_s=0.5", "engine.shared_rows=1")
+    async with client(tmp_path, servable, *settings) as one:
+        requests = [rows_of(number) for number in range(60)]
+        answers = await asyncio.gather(*map(one.ask, requests))
+        late = [type(answer) is DeadlinePassed for answer in answers]
+        assert late == sorted(late)
+        assert late[-1]
+        answered = late.index(True)
+        assert are_sums(answers[:answered], requests[:answered])
+        while not is_sum(await one.ask(rows_of(41)), rows_of(41)):
+            await asyncio.sleep(0)  # who is refused at once does not wait
+    assert len(servable.runs) < 60
+
+
+@in_event_loop
+async def test_one_that_fails_among_those_that_share_fails_alone(tmp_path: Path) -> None:
+    def refusing(rows: Array) -> Array:
+        if 13 in rows[:, 0]:
+            raise DoesNotFit("the model refuses this")
+        return slow_sums(rows)
+
+    servable = FunctionServable(refusing)
+    async with client(tmp_path, servable, shared_rows=2) as one:
+        requests = [rows_of(number) for number in range(10, 17)]
+        answers = await asyncio.gather(*map(one.ask, requests))
+    assert type(answers.pop(3)) is DoesNotFit
+    del requests[3]
+    assert are_sums(answers, requests)
+
+
+class _Fast(FastModel):
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        self.sizes.append(len(inputs[0]))
+        return [slow_sums(inputs[0])]
+
+
+class _Accelerated(AcceleratedServable):
+    runs: ClassVar[list[Any]] = []
+
+
+@in_event_loop
+async def test_an_accelerator_has_as_many_rows_as_ever(tmp_path: Path) -> None:
+    fast, servable = _Fast(), _Accelerated(FunctionServable(sums), may_rest=False)
+    accelerated: Any = servable
+    async with client(tmp_path, accelerated, shared_rows=1) as one:
+        servable.take(fast, 8)
+        requests = [rows_of(number) for number in range(8)]
+        assert are_sums(await asyncio.gather(*map(one.ask, requests)), requests)
+    assert max(fast.sizes) > 1

@@ -19,3 +19,14 @@ def test_params_come_before_the_configuration_and_that_before_what_was_found_out
     candidate = Candidate("sum", "sum/1", "fake", "", params)
     options = with_threads(LoadOptions(configured), candidate, Mode(threads=found))
     assert options.threads == threads
+
+
+@pytest.mark.parametrize(
+    ("params", "configured", "rows"), [({"shared_rows": 3}, 2, 3), ({}, 2, 2), ({}, 0, 0)]
+)
+def test_the_params_say_how_many_rows_share_a_run_before_the_configuration(
+    params: dict[str, int], configured: int, rows: int
+) -> None:
+    candidate = Candidate("vk", "vk-1", "fake", "/nowhere", params)
+    options = with_threads(LoadOptions(shared_rows=configured), candidate, Mode())
+    assert options.shared_rows == rows

@@ -137,13 +137,12 @@ def test_inputs_are_read_by_name_and_other_fields_as_they_are() -> None:
         ([[1, 2]], "orjson"),
         ([[0.5] * 42] * 10, "orjson"),
         (["-" * 42] * 100, "orjson"),
-        ([[1]] * 20_000, "orjson"),
+        (["-"] * 20_000, "orjson"),
         ([[0.5] * 42] * 30, "simdjson"),
         ([1] * 10_000, "simdjson"),
+        ([[1]] * 20_000, "simdjson"),
     ],
 )
-def test_many_numbers_in_long_lists_are_read_sooner_by_simdjson(
-    values: list[Any], sooner: str
-) -> None:
+def test_many_numbers_are_read_sooner_by_simdjson(values: list[Any], sooner: str) -> None:
     fields = read_with_numbers(json.dumps({"model": "vk", "values": values}).encode(), NUMBERS)
     assert (fields is None) is (sooner == "orjson")

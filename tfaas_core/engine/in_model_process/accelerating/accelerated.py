@@ -57,6 +57,11 @@ class AcceleratedServable(Servable):
         self._is_new = True
         self._fast = fast
 
+    @property
+    def is_fast(self) -> bool:
+        """Whether a fast model is asked first."""
+        return self._fast is not None
+
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         fast = self._fast
         if fast is None:

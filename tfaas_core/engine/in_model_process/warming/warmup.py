@@ -10,6 +10,7 @@ from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.warming.independence import independence_of
 from tfaas_core.engine.in_model_process.warming.made_up import guesses
 from tfaas_core.engine.in_model_process.warming.output_shapes import are_unknown, learnt
+from tfaas_core.engine.in_model_process.warming.sharing import rows_to_share
 from tfaas_core.engine.in_model_process.warming.trial import is_refuted
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import Uneven, check_rows
@@ -32,7 +33,8 @@ class Warmed(msgspec.Struct, frozen=True):
 
     ``merge_reason`` says how the latter is known, or why they may not. Without a batch axis, they
     may for the shapes for which it is proven when a request has them. ``made_up``: whether made-up
-    values may be run; ``refuses``: whether none of them did.
+    values may be run; ``refuses``: whether none of them did. ``shared_rows``: the most rows of
+    several requests that should share a run; 0: any number.
     """
 
     signature: Signature
@@ -40,6 +42,7 @@ class Warmed(msgspec.Struct, frozen=True):
     merge_reason: str = ""
     made_up: bool = True
     refuses: bool = False
+    shared_rows: int = 0
 
 
 def warm(
@@ -74,6 +77,7 @@ class _WarmUp:
         self._servable = servable
         self._axis = params.batch.axis
         self._merge = params.batch.merge
+        self._shared_rows = params.shared_rows
         self._made_up = made_up and params.warmup is WarmUpRuns.ALL
         self._meter = meter
         self._origin = origin
@@ -90,9 +94,10 @@ class _WarmUp:
         if self._made_up:
             signature = self._run_in(signature)
         mergeable, reason = self._verdict(signature, independence)
+        shared_rows = self._rows_to_share(signature) if mergeable else 0
         if self._has_run and self._servable.stateful:
             self._servable.reset()
-        return Warmed(signature, mergeable, reason, self._made_up, self._refuses)
+        return Warmed(signature, mergeable, reason, self._made_up, self._refuses, shared_rows)
 
     def _independence(self, signature: Signature) -> Independence | None:
         """What the runtime proves; None if that would make no difference."""
@@ -153,6 +158,13 @@ class _WarmUp:
         if self._made_up and is_refuted(self._run, signature, self._size):
             return False, REFUTED
         return True, PROVEN
+
+    def _rows_to_share(self, signature: Signature) -> int:
+        if self._shared_rows:
+            return max(self._shared_rows, 0)
+        if not self._made_up or self._refuses or signature.batch is not BatchAxis.FREE:
+            return 0
+        return rows_to_share(self._run, signature, self._size)
 
     def _verdict_without_rows(
         self, batch: BatchAxis, independence: Independence | None

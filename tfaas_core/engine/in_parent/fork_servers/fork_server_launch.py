@@ -17,6 +17,10 @@ from tfaas_core.system.lives.signals import stop_signals_blocked
 
 _CODE = "from tfaas_core.engine.in_fork_server.beginning import begin; begin({}, {})"
 
+_KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": f"{32 << 20}", "MALLOC_TRIM_THRESHOLD_": f"{64 << 20}"}
+"""Else the C library may give back, and the kernel clears, what each run of a model takes. It does
+go up to these by itself, but only where a run frees such pieces."""
+
 
 def launched(
     sock: socket.socket, end: LifelineEnd, environment: Mapping[str, str]
@@ -31,7 +35,7 @@ def launched(
     with stop_signals_blocked():
         return subprocess.Popen(
             [sys.executable, "-P", *warnings, "-c", _CODE.format(*descriptors)],
-            env={**environment, "PYTHONPATH": path},
+            env={**_KEEPS_MEMORY, **environment, "PYTHONPATH": path},
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
         )
