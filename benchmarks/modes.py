@@ -29,7 +29,7 @@ import msgspec
 import numpy as np
 import psutil
 
-from benchmarks.report import Report
+from benchmarks.report import Report, by
 from benchmarks.servers import ENVIRONMENT, ROOT, BenchmarkFailedError, Server, tfaas
 from benchmarks.turns import Turns, measure, turns_of
 
@@ -98,7 +98,7 @@ def _rows_of(
             f"{each.processor_ms:.1f} ms, {each.duration_ms:.1f}"
             for each in (without, with_it, found)
         ]
-        report.goal(f"{name}, {clients} clients, of TensorFlow", shares[1], _GOAL)
+        report.goal(f"{name}, {by(clients, 'client')}, of TensorFlow", shares[1], _GOAL)
         yield [name, str(clients), mode["mode"], *sides, *(f"{share:.2f}" for share in shares)]
 
 

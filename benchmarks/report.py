@@ -22,14 +22,14 @@ class _Goal(msgspec.Struct, frozen=True):
 
     def cells(self) -> list[str]:
         missed = self.value > self.limit if self.at_most else self.value < self.limit
-        value = f"{self.value:.0f}" if self.unit else f"{self.value:.2f}"
+        value = f"{self.value:.1f}" if self.unit else f"{self.value:.2f}"
         limit = f"{self.limit:g}{self.unit}" + (" at most" if self.at_most else "")
         return [self.what, value + self.unit, limit, "missed" if missed else ""]
 
 
-def by(connections: int) -> str:
-    """As goals have it."""
-    return f"{connections} connection" + ("" if connections == 1 else "s")
+def by(count: int, what: str = "connection") -> str:
+    """So many of them, in words."""
+    return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 class Report:
