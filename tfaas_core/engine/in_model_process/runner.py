@@ -42,7 +42,9 @@ class Runner:
         if warmed.mergeable and warmed.signature.batch is BatchAxis.NONE:
             self._proofs = Proofs(servable, warmed, self._run, origin)
         self._max_batch_rows = options.max_batch_rows
-        self._shared_rows = min(warmed.shared_rows or options.max_batch_rows, options.max_batch_rows)
+        self._shared_rows = min(
+            warmed.shared_rows or options.max_batch_rows, options.max_batch_rows
+        )
         self.answered = AnsweredRows(self._outputs)
         self._meter = meter
         self._pace = pace

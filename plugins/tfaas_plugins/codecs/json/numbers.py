@@ -20,8 +20,10 @@ from tfaas_plugins.codecs.json.places import Places
 from tfaas_plugins.codecs.values.bounds import count_of
 from tfaas_plugins.codecs.values.number_lists import NumberLists, Path
 
-_WORTH_NUMBERS = 1000
-"""Fewer are read sooner by orjson."""
+_WORTH_NUMBERS, _WORTH_FIELD = 1000, 200
+"""Fewer, in all or for each field, are read sooner by orjson."""
+_MANY_NUMBERS = 20_000
+"""Beyond it, fields are not counted, which takes longer the longer the body is."""
 
 SMALLEST_BYTES = 1 << 12
 """A shorter body is read sooner by orjson, whatever is in it."""
@@ -69,15 +71,16 @@ def read_with_numbers(
 
 
 def _is_worth_it(body: bytes) -> bool:
-    """Whether there seem to be many numbers, and few texts, by what is here and there."""
+    """Whether there seem to be many numbers in few fields, by what is here and there."""
     if len(body) < SMALLEST_BYTES:
         return False
     starts = [len(body) * each // 100 for each in _SAMPLES_AT]
-    return any(_is_of_numbers(body[at : at + _SAMPLE_BYTES], len(body)) for at in starts)
-
-
-def _is_of_numbers(sample: bytes, size: int) -> bool:
-    return b'"' not in sample and sample.count(b",") * size >= _WORTH_NUMBERS * _SAMPLE_BYTES
+    samples = [body[at : at + _SAMPLE_BYTES] for at in starts]
+    commas = [sample.count(b",") for sample in samples if b'"' not in sample]
+    numbers = max(commas, default=0) * len(body) // _SAMPLE_BYTES
+    return numbers >= _WORTH_NUMBERS and (
+        numbers >= _MANY_NUMBERS or numbers >= _WORTH_FIELD * count_of(body, b":")
+    )
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -120,7 +123,7 @@ def _check_objects(count: int, size: int) -> None:
         raise ValueError("many small objects")
 
 
-def _begins_with_object(value: simdjson.Array) -> bool:
+def _begins_with_object(value: Any) -> bool:
     return len(value) > 0 and type(value[0]) is simdjson.Object
 
 

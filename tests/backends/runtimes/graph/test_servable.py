@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 
+from tfaas_core.engine.in_model_process.warming.warmup import warm
 from tfaas_core.errors import CannotServe, DoesNotFit, TfaasError, Unavailable
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import Array
@@ -241,6 +242,18 @@ def test_tuning_keeps_the_answers(serve: Serve) -> None:
     before = servable.run(inputs)
     servable.tune(inputs)
     np.testing.assert_allclose(servable.run(inputs)[0], before[0], rtol=1e-5, atol=1e-5)
+
+
+def test_all_rows_of_wide_layers_share_a_run_for_they_are_faster_together(serve: Serve) -> None:
+    weights = np.random.default_rng(1).normal(size=(1536, 1536)).astype("f4") / 50
+
+    def build() -> None:
+        hidden = rows(width=1536)
+        for factor in (1.0, 0.9, 0.8):
+            hidden = tf.tanh(tf.matmul(hidden, tf.constant(weights * factor)))
+
+    warmed = warm(serve(build))
+    assert (warmed.mergeable, warmed.shared_rows) == (True, 0)
 
 
 def test_tuning_leaves_a_model_that_is_quick_anyway_alone(serve: Serve) -> None:

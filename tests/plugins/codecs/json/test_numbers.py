@@ -146,3 +146,12 @@ def test_inputs_are_read_by_name_and_other_fields_as_they_are() -> None:
 def test_many_numbers_are_read_sooner_by_simdjson(values: list[Any], sooner: str) -> None:
     fields = read_with_numbers(json.dumps({"model": "vk", "values": values}).encode(), NUMBERS)
     assert (fields is None) is (sooner == "orjson")
+
+
+@pytest.mark.parametrize(("inputs", "length", "sooner"), [(20, 50, "orjson"), (2, 500, "simdjson")])
+def test_many_inputs_of_a_few_numbers_each_are_read_sooner_by_orjson(
+    inputs: int, length: int, sooner: str
+) -> None:
+    sent = {f"input{place}": [[0.123456] * length] for place in range(inputs)}
+    fields = read_with_numbers(json.dumps({"inputs": sent}).encode(), NUMBERS)
+    assert (fields is None) is (sooner == "orjson")
