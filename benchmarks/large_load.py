@@ -92,10 +92,9 @@ def _measure(report: Report, folder: Path, kind: str, given: argparse.Namespace)
             files_are = "warm" if warm else "cold"
             report.add(f"Loads of {kind}, files {files_are}", _HEADER, _rows(rounds))
         peak = _peak_bytes(server, to)
-    told = f"{peak / 1e6:.0f} MB, {peak / size_bytes:.2f} times its size"
-    report.add(
-        f"Memory of {kind}", ["what", "value", "goal"], [["at most", told, f"{MOST_MEMORY}"]]
-    )
+    header = ["at most, MB", "as a multiple of its size", "goal"]
+    row = [f"{peak / 1e6:.0f}", f"{peak / size_bytes:.2f}", f"{MOST_MEMORY}"]
+    report.add(f"Memory of {kind}", header, [row])
 
 
 def _packed(folder: Path, kind: str, mib: int) -> Path:
