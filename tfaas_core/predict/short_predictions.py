@@ -37,7 +37,7 @@ class UsualPlan(ABC, Generic[U]):
     def inputs(self, usual: U) -> list[Array] | None:
         """What the version takes, in the signature's order, axis 0 the rows.
 
-        None: it is not sure that they fit.
+        None: it is not sure that they fit. What ``answer`` does not need, ``usual`` may lose.
         """
 
     @abstractmethod

@@ -236,6 +236,16 @@ def test_many_rows_are_as_usual(name: str) -> None:
         assert not check(0, body, VERSIONS[name])
 
 
+@pytest.mark.parametrize("place", [0, 1], ids=["json", "msgpack"])
+def test_numbers_as_they_were_read_do_not_wait_for_the_answer(place: int) -> None:
+    codec, write, version = CODECS[place], WRITERS[place], VERSIONS["float32"]
+    usual = codec.usual(write({"values": [[1.5, 2.0, 3.0]] * 2000}), Head())
+    read, plan = ref(usual.array), codec.usual_plan(version)
+    (array,) = plan.inputs(usual)
+    assert read() is None
+    assert array.tolist() == [[1.5, 2.0, 3.0]] * 2000
+
+
 def test_limits_hold() -> None:
     body = orjson.dumps({"values": [1.5] * 3})
     for limits in (Limits(max_values=2), Limits(max_json_bytes=20), Limits(max_lists=1)):

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from tfaas_core.engine.in_model_process.process import params_of
+from tfaas_core.engine.in_model_process.candidates import params_of
 from tfaas_core.engine.in_model_process.servable_check import check_servable
 from tfaas_core.engine.in_model_process.warming.made_up import guesses
 from tfaas_core.engine.shared.acceleration import HEAD_BYTES

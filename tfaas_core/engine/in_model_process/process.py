@@ -7,14 +7,15 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from tfaas_core.engine.base import Candidate, Loaded
+from tfaas_core.engine.base import Loaded
 from tfaas_core.engine.in_model_process.accelerating.switching import accelerated, begin_to_switch
+from tfaas_core.engine.in_model_process.candidates import can_be_opened, params_of
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.servable_check import check_servable
@@ -40,13 +41,12 @@ from tfaas_core.engine.shared.messages import (
 from tfaas_core.engine.shared.meter import AddingMeter, Meter
 from tfaas_core.engine.shared.slots import SharedSlots
 from tfaas_core.errors import SEE_LOG, StorageUnavailable, TfaasError, Unavailable
-from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
 from tfaas_core.system.links.blocking_link import BlockingLink
 from tfaas_core.system.links.inbox import packed
 from tfaas_core.system.output.one_line import described
+from tfaas_core.system.resources.freed_memory import keep_freed
 from tfaas_core.system.resources.shortage import shortage_in
-from tfaas_core.tensors import BatchAxis
 from tfaas_core.withheld import without_folders
 
 Runtimes = Mapping[str, Runtime]
@@ -54,6 +54,9 @@ Runtimes = Mapping[str, Runtime]
 PATIENCE_S = 2.0
 """How long a load waits for the one before, which may hang. There is one only where models share a
 process."""
+
+_KEPT_BYTES = 16 << 20
+"""Of what runs had, for the next ones."""
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -197,6 +200,8 @@ def _load(
             on_broken=partial(_gone, loops, order.ticket, send, Broken(order.ticket)),
             origin=_origin(order),
         )
+        # Only now: what a load has used for a while is given back.
+        keep_freed(_KEPT_BYTES)
         loop.start()
         unless_it_is_loaded.pop_all()
         return done
@@ -250,14 +255,6 @@ def _shortage_in(error: BaseException) -> BaseException | None:
     return error if isinstance(error, MemoryError) else shortage_in(error)
 
 
-def can_be_opened(path: str) -> bool:
-    """What was away as this process was confined, it can never open."""
-    with suppress(OSError):
-        os.close(os.open(path, os.O_RDONLY))
-        return True
-    return False
-
-
 def _done(order: Load, all_signed: Sequence[Signed | None]) -> LoadDone:
     """What the pool is told; raises TypeError if it cannot be: of odd shapes of outputs, say."""
     first = all_signed[0]
@@ -281,16 +278,6 @@ def _done(order: Load, all_signed: Sequence[Signed | None]) -> LoadDone:
 
 def _origin(order: Load) -> Origin:
     return Origin(order.candidate.name, str(order.candidate), order.plugin)
-
-
-def params_of(candidate: Candidate, mergeable: bool | None = None, shared_rows: int = 0) -> Params:
-    """The params, with what is known already: the batch axis, and which rows may share a run."""
-    params = msgspec.structs.replace(Params.of(candidate.params), shared_rows=shared_rows)
-    if candidate.batch is None:
-        return params
-    merge = mergeable if candidate.batch is BatchAxis.FREE else None
-    batch = BatchParams(candidate.batch, params.batch.merge if merge is None else merge)
-    return msgspec.structs.replace(params, batch=batch)
 
 
 def _close(servable: Servable, origin: Origin) -> None:

@@ -218,8 +218,9 @@ class ModelConnection(asyncio.Protocol):
 
     def _frame(self, group: list[Part], deadline_s: float) -> bytes:
         frame_id, first = next(self._ids) & 0xFFFF_FFFF, group[0]
-        rows, inputs = [part.rows for part in group], [part.inputs for part in group]
-        specs, place, slots = self._groupings.at[first.place].inputs, first.place, self._writer
+        grouping = self._groupings.at[first.place]
+        rows, inputs = [part.rows for part in group], grouping.taken(group)
+        specs, place, slots = grouping.inputs, first.place, self._writer
         alone = ANY_SHAPE if first.any_shape else first.whole
         frame = encode_request(frame_id, deadline_s, rows, inputs, specs, alone, place, slots)
         self._sent[frame_id] = Sent(group, deadline_s, len(group), self.meter.rows())

@@ -15,6 +15,9 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, Signature
 from tfaas_core.visit import Timing
 
+_LARGE_BYTES = 1 << 12
+"""Of an input: while others wait for their answers, what is read next would find cold memory."""
+
 
 class Part(msgspec.Struct):
     """One request on its way.
@@ -88,6 +91,15 @@ class Grouping:
             rows, whole = _rows_in(inputs, most_rows)
         self._has_wholes = self._has_wholes or whole
         return Part(inputs, rows, whole, answer, rows or 1, timing, self._place)
+
+    def taken(self, parts: Sequence[Part]) -> list[Sequence[Array]]:
+        """The inputs of each, which has them no more if they are large: they are to be sent."""
+        inputs = [part.inputs for part in parts]
+        first = inputs[0]
+        if first and first[0].nbytes >= _LARGE_BYTES:
+            for part in parts:
+                part.inputs = ()
+        return inputs
 
     def share(self, outputs: list[Array], start: int, end: int) -> list[Array]:
         """The outputs for some of the rows of a run."""

@@ -43,6 +43,8 @@ _MOST_NUMBERS = 2560
 _MOST_SPLIT = 1 << 8
 """Rows of a run. Of more, most may be those of batches."""
 
+_NO_ROWS = np.empty((0, 0))
+
 _CODES = {"float32": "f", "float64": "d"}
 
 
@@ -68,8 +70,12 @@ class UsualRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fals
         return isfinite(sum(map(sum, self.values)))
 
 
-class UsualArray(msgspec.Struct, frozen=True, gc=False):
-    """Several, too, as an array of float64 [rows, size of a row]."""
+class UsualArray(msgspec.Struct, gc=False):
+    """Several, too, as an array of float64 [rows, size of a row].
+
+    It is gone once there are inputs: it would wait for the answer, and what is read next would not
+    find its memory in the caches.
+    """
 
     array: Array
     model: str | None = None
@@ -153,7 +159,8 @@ class UsualNumbers(UsualPlan[UsualBody]):
 
     def inputs(self, usual: UsualBody) -> list[Array] | None:
         if isinstance(usual, UsualArray):
-            return self._rounded(usual.array)
+            array, usual.array = usual.array, _NO_ROWS
+            return self._rounded(array)
         values: Any = usual.values
         try:
             if type(usual) is UsualRow:

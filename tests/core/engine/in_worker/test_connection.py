@@ -4,6 +4,7 @@ import asyncio
 import select
 import socket
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -111,6 +112,18 @@ async def test_an_idle_connection_hangs_up_when_it_is_released() -> None:
     async with connected() as (connection, model):
         connection.release()
         assert await asyncio.get_running_loop().sock_recv(_nonblocking(model), 1) == b""
+
+
+@in_event_loop
+async def test_large_inputs_are_gone_once_they_are_sent() -> None:
+    async with connected() as (connection, model):
+        rows = rows_of(*range(1000))
+        inputs, answer = weakref.ref(rows), connection.submit([rows], len(rows))
+        del rows
+        await asyncio.sleep(0)
+        assert inputs() is None
+        async with answering(model):
+            assert are_sums(await answer, [rows_of(*range(1000))])
 
 
 @in_event_loop

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from tfaas_core.engine.in_model_process.accelerating.acceleration_trial import AccelerationTrial
-from tfaas_core.engine.in_model_process.process import can_be_opened, params_of
+from tfaas_core.engine.in_model_process.candidates import can_be_opened, params_of
 from tfaas_core.engine.shared.acceleration import (
     HEAD_BYTES,
     Acceleration,
