@@ -28,6 +28,8 @@ def sayer(word: str, are_ready: threading.Event) -> Iterator[str]:
 
     class Says(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # In one piece: what follows a head would wait until that is acknowledged, 40 ms later.
+        wbufsize = -1
 
         def do_GET(self) -> None:
             is_well = are_ready.is_set() or self.path != "/health/ready"
@@ -40,7 +42,7 @@ def sayer(word: str, are_ready: threading.Event) -> Iterator[str]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Says) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield f"127.0.0.1:{server.server_port}"
