@@ -71,6 +71,8 @@ class RunningServer:
 
     def stop(self) -> int:
         """SIGTERM; returns the exit code."""
+        # The server waits, for a while, until its clients have gone.
+        self.http.close()
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_TIMEOUT_S)
 
