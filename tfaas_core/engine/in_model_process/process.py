@@ -45,7 +45,6 @@ from tfaas_core.runtime import Runtime, Servable
 from tfaas_core.system.links.blocking_link import BlockingLink
 from tfaas_core.system.links.inbox import packed
 from tfaas_core.system.output.one_line import described
-from tfaas_core.system.resources.freed_memory import keep_freed
 from tfaas_core.system.resources.shortage import shortage_in
 from tfaas_core.withheld import without_folders
 
@@ -54,9 +53,6 @@ Runtimes = Mapping[str, Runtime]
 PATIENCE_S = 2.0
 """How long a load waits for the one before, which may hang. There is one only where models share a
 process."""
-
-_KEPT_BYTES = 16 << 20
-"""Of what runs had, for the next ones."""
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -200,8 +196,6 @@ def _load(
             on_broken=partial(_gone, loops, order.ticket, send, Broken(order.ticket)),
             origin=_origin(order),
         )
-        # Only now: what a load has used for a while is given back.
-        keep_freed(_KEPT_BYTES)
         loop.start()
         unless_it_is_loaded.pop_all()
         return done
