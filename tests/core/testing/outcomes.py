@@ -10,6 +10,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import pytest
+
+from tfaas_core.routing import guard_wait
+from tfaas_core.testing import waiting
+
 Outcomes: TypeAlias = dict[str, dict[str, str]]
 """``PASSED``, ``FAILED`` and the like by the class and the function of a test.
 
@@ -17,6 +22,7 @@ Of a test with parameters, that is the worst one.
 """
 
 _ROOT = Path(__file__).parents[3]
+_PATIENCE_S = 2.0
 _LINE = re.compile(r"(PASSED|FAILED|ERROR) \S+::(\w+)::(\w+)")
 
 
@@ -52,7 +58,17 @@ def _read(lines: Iterable[str]) -> Outcomes:
 def add_tests(
     module: dict[str, Any], suite: type, variable: str, wrong: Mapping[type, str]
 ) -> None:
-    """Adds ``TestNAME`` to a module for each of the wrong: the suite, with it in ``variable``."""
+    """Adds ``TestNAME`` to a module for each of the wrong: the suite, with it in ``variable``.
+
+    What never comes is not waited for as long as what may be late.
+    """
+    added = {"__module__": module["__name__"], "_is_impatient": _is_impatient}
     for kind in wrong:
         name = f"Test{kind.__name__}"
-        module[name] = type(name, (suite,), {variable: kind, "__module__": module["__name__"]})
+        module[name] = type(name, (suite,), {variable: kind, **added})
+
+
+@pytest.fixture(autouse=True)
+def _is_impatient(_self: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "USUAL_WAIT_S", _PATIENCE_S)
+    monkeypatch.setattr(guard_wait, "GUARD_LIMIT_S", _PATIENCE_S)

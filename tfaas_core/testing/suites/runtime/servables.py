@@ -20,7 +20,6 @@ from tfaas_core.testing.suites.runtime.processes import wrong_refusals
 from tfaas_core.testing.waiting import until
 
 _SEVERAL = 5
-_WAIT_S = 30.0
 
 
 class ServablesContract(RuntimeCase):
@@ -172,7 +171,7 @@ class ServablesContract(RuntimeCase):
                 with loaded(runtime, model, sample) as servable:
                     servable.run(list(sample.inputs))
                 del servable
-            until(partial(_are_gone, before), _WAIT_S, "the threads of a model are gone")
+            until(partial(_are_gone, before), what="the threads of a model are gone")
 
     def test_a_model_is_left_as_it_is(
         self, runtime: Runtime, pairs: list[tuple[ModelSample, Path]]
