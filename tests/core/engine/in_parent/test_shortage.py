@@ -76,9 +76,11 @@ async def test_a_process_that_ends_before_it_loads_the_model_is_not_the_models_f
 @pytest.mark.parametrize("isolation", ["model", "shared"])
 @in_event_loop
 async def test_whoever_asks_without_descriptors_may_try_again(
-    tmp_path: Path, isolation: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isolation: str
 ) -> None:
     """However far a load comes until there are no more."""
+    # A process that keeps dying starts later each time.
+    monkeypatch.setattr("tfaas_core.system.lives.backoff._MOST_S", 0.05)
     async with engine(tmp_path, f"engine.isolation={isolation}") as harness:
         worker = harness.worker
         version = await worker.upload("vk", "sum")
