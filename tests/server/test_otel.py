@@ -83,7 +83,7 @@ def values(span: Any) -> dict[str, Any]:
 @contextmanager
 def receiving() -> Iterator[Receiver]:
     receiver = Receiver()
-    thread = threading.Thread(target=receiver.serve_forever)
+    thread = threading.Thread(target=receiver.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield receiver
