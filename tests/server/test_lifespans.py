@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,7 @@ import pytest
 from tests.plugin_site import environment_with
 from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
 from tfaas_core.processes.in_worker.last_tasks import LAST_S
+from tfaas_core.testing.forked import is_alive
 from tfaas_core.testing.server import running_server
 from tfaas_core.testing.waiting import until
 
@@ -218,7 +220,9 @@ def end_of(what: str, folder: Path) -> Ended:
         begin_s = time.monotonic()
         assert server.stop() == 0
         took_s = time.monotonic() - begin_s
-        left = psutil.wait_procs(family, timeout=10)[1]
+        with suppress(AssertionError):
+            until(lambda: not any(map(is_alive, family)), 10)
+        left = [*filter(is_alive, family)]
     return Ended(server.log.read_text(), took_s, left)
 
 

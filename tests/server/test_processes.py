@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tfaas_core.testing.clients import Clients, fake_server
-from tfaas_core.testing.forked import kill_and_wait
+from tfaas_core.testing.forked import is_alive, kill_and_wait
 from tfaas_core.testing.runtime import HANGS, TRIGGER
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
@@ -200,7 +200,7 @@ def test_sigterm_drains_and_leaves_nothing(tmp_path: Path, isolation: str) -> No
             assert server.stop() == 0
         # A client that comes back for another request finds the door closed; that is no loss.
         assert set(clients.statuses("slow")) <= {200, ConnectionRefusedError}
-        assert psutil.wait_procs(family, timeout=10)[1] == []
+        until(lambda: not any(map(is_alive, family)), 10)
         assert "Traceback" not in server.log.read_text()
 
 
@@ -212,7 +212,7 @@ def test_sigterm_waits_for_no_load_that_hangs(tmp_path: Path, isolation: str) ->
         until(lambda: HANGS in server.log.read_text())
         family = server.parent.children(recursive=True)
         assert server.stop() == 0
-        assert psutil.wait_procs(family, timeout=10)[1] == []
+        until(lambda: not any(map(is_alive, family)), 10)
         assert upload.exception() is not None or upload.result().status_code == 503
         assert "killed" not in server.log.read_text()
 
@@ -226,7 +226,7 @@ def test_sigterm_waits_for_no_run_that_hangs(tmp_path: Path, isolation: str) -> 
         until(lambda: HANGS in server.log.read_text())
         family = server.parent.children(recursive=True)
         assert server.stop() == 0
-        assert psutil.wait_procs(family, timeout=10)[1] == []
+        until(lambda: not any(map(is_alive, family)), 10)
         assert asking.exception() is not None or asking.result().status_code in (503, 504)
 
 
@@ -239,7 +239,7 @@ def test_sigterm_waits_for_no_fork_server_that_is_stopped(tmp_path: Path) -> Non
         upload = pool.submit(server.upload, "two", b"sum")
         until(lambda: len(server.http.get("/status").json()["models"]) == 2)
         assert server.stop() == 0
-        assert psutil.wait_procs(family, timeout=10)[1] == []
+        until(lambda: not any(map(is_alive, family)), 10)
         assert upload.exception() is not None or upload.result().status_code == 503
 
 
@@ -255,15 +255,8 @@ def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
         with Clients(server, "busy"):
             server.process.kill()
             server.process.wait(10)
-            until(lambda: all(is_gone(process) for process in family))
+            until(lambda: not any(map(is_alive, family)))
     root = f"storage.root={tmp_path / 'models'}"
     (tmp_path / "again").mkdir()
     with fake_server(tmp_path / "again", root, "server.workers=1") as server:
         assert server.predict(model="busy", values=[1, 2, 3]).json() == [6.0]
-
-
-def is_gone(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True

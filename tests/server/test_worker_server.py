@@ -221,7 +221,7 @@ def test_how_one_ended_that_it_has_forked_nobody_sees_then(left_alone: RunningSe
 def test_nothing_is_left_without_it(left_alone: RunningServer) -> None:
     family = [*left_alone.parent.children(recursive=True), *left_alone.workers()]
     assert left_alone.stop() == 0
-    assert psutil.wait_procs(family, timeout=10)[1] == []
+    until(lambda: not any(map(is_alive, family)), 10)
     assert "Traceback" not in left_alone.log.read_text()
 
 

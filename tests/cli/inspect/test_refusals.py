@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.conftest import Fails, Frozen
 from tests.cli.inspect.fakes import FAKE, WITHOUT_TENSORFLOW, InstallPlugin, tar
+from tfaas_core.testing.forked import is_alive
 from tfaas_core.testing.waiting import until
 
 WITHIN_S = 120
@@ -107,8 +108,7 @@ def test_an_interrupted_inspection_leaves_nothing(scale: Path, unpacked: Path) -
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=WITHIN_S)
     assert (process.returncode, errors.strip()) == (130, b"")
-    psutil.wait_procs(children, WITHIN_S)
-    assert not any(child.is_running() for child in children)
+    until(lambda: not any(map(is_alive, children)), WITHIN_S)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
 from tests.cli.conftest import Tfaas
 from tests.cli.served.conftest import TO, Capture, lines, numbers
+from tfaas_core.testing.forked import is_alive
 from tfaas_core.testing.waiting import until
 
 MANY = 12
@@ -70,7 +71,7 @@ def test_a_command_that_ends_half_way_is_run_again(
     _out, errors = process.communicate(timeout=60)
     assert errors.strip() == b""
     assert process.returncode == (130 if how is signal.SIGINT else -how)
-    until(lambda: not any(each.is_running() for each in processes))
+    until(lambda: not any(map(is_alive, processes)))
     model = target.model("many")
     assert model is not None
     there = len(model.versions)

@@ -27,6 +27,7 @@ from tfaas_core.decoding.uses import UsesDecoders
 from tfaas_core.errors import Unavailable
 from tfaas_core.processes.in_parent.decoder_server import DecoderServer
 from tfaas_core.system.lives.stopped import state_of
+from tfaas_core.testing.forked import is_alive
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.waiting import until
 from tfaas_core.wiring.composition import Composition
@@ -236,7 +237,7 @@ async def test_all_end_with_whom_they_work_for() -> None:
         found = processes(server)
         assert found
     for process in found:
-        until(lambda: not process.is_running())  # noqa: B023
+        until(lambda: not is_alive(process))  # noqa: B023
 
 
 def test_memory_that_is_not_there_is_an_error_and_no_end() -> None:

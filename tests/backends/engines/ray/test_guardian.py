@@ -10,6 +10,7 @@ import sys
 import psutil
 import pytest
 
+from tfaas_core.testing.forked import is_alive
 from tfaas_core.testing.waiting import until
 
 _LEAVES_ONE_BEHIND = """
@@ -57,7 +58,7 @@ def test_nothing_is_left_of_what_was_started(
             processes[1].send_signal(by)
         else:
             program.stdin.close()
-        until(lambda: not any(each.is_running() for each in processes), 60, "both have ended")
+        until(lambda: not any(map(is_alive, processes)), 60, "both have ended")
         assert program.wait(60) != 0
 
 

@@ -10,6 +10,7 @@ from tfaas_backends.engines.ray.local_ray import LONGEST_FOLDER
 
 from tests.backends.engines.ray.installed import needs_ray
 from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.forked import is_alive
 from tfaas_core.testing.waiting import until
 
 LOOPBACK = {"127.0.0.1", "::ffff:127.0.0.1"}
@@ -34,7 +35,7 @@ def test_it_is_reached_from_this_machine_alone_and_ends_with_a_server_that_is_ki
             digits = len(str(2**22)) - len(folder.name.split("-")[2])  # of a process id, twice
             assert max(sockets) - len(short) + LONGEST_FOLDER + 2 * digits <= 107
             server.process.kill()
-            until(lambda: not any(each.is_running() for each in processes), 60, "all have ended")
+            until(lambda: not any(map(is_alive, processes)), 60, "all have ended")
             assert list(Path(short).glob("tfaas-ray-*")) == []
             assert "SIGTERM handler" not in server.log.read_text(), "Ray's own warnings"
 
