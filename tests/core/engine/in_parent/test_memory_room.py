@@ -132,7 +132,8 @@ async def test_a_version_that_is_wanted_again_while_it_leaves_counts_with_what_i
 ) -> None:
     async with engine(tmp_path, ROOM_FOR_ONE, workers=2) as harness:
         other = await harness.start_worker(1)
-        version = await harness.worker.upload("a", "sleep 1")
+        # Each run of a warm-up, or a trial, would take a second, too.
+        version = await harness.worker.upload("a", "sleep 1", warmup="none", batch={"merge": True})
         running = [asyncio.create_task(harness.worker.run(version, rows_of(1)))]
         preparing = asyncio.create_task(harness.worker.prepare("b", "sum"))
         await until_it_is(harness.worker, "a/1", "leaving")
