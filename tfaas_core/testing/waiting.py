@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 
-LONGEST_WAIT_S = 30.0
+USUAL_WAIT_S = 30.0
 """How long they wait unless told otherwise."""
 
 # The longer it takes, the more seldom they ask: to ask costs processor time, a list of processes
@@ -35,7 +35,7 @@ async def eventually(
 
 def _pauses(condition: Callable[[], bool], within_s: float | None, what: str) -> Iterator[float]:
     """How long to wait, in seconds, after each time that the answer is no."""
-    within_s = LONGEST_WAIT_S if within_s is None else within_s
+    within_s = USUAL_WAIT_S if within_s is None else within_s
     start_s = time.monotonic()
     while not condition():
         waited_s = time.monotonic() - start_s

@@ -70,5 +70,5 @@ def add_tests(
 
 @pytest.fixture(autouse=True)
 def _is_impatient(_self: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "LONGEST_WAIT_S", _PATIENCE_S)
+    monkeypatch.setattr(waiting, "USUAL_WAIT_S", _PATIENCE_S)
     monkeypatch.setattr(guard_wait, "GUARD_LIMIT_S", _PATIENCE_S)
