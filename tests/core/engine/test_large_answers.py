@@ -60,6 +60,8 @@ async def test_all_are_answered_within_a_small_part_of_what_they_take_together(
     async with wide(tmp_path) as (harness, version, process):
         await ask(harness.worker, version, 1)
         before = memory_bytes(process, "VmRSS")
+        # The warm-up has had its own peak, which is forgotten so.
+        Path(f"/proc/{process.pid}/clear_refs").write_text("5")
         await asyncio.gather(*[ask(harness.worker, version, number) for number in range(MANY)])
         assert memory_bytes(process, "VmHWM") - before <= FEW_BYTES
 
