@@ -211,7 +211,7 @@ def test_sigterm_waits_for_no_load_that_hangs(tmp_path: Path, isolation: str) ->
         upload = pool.submit(server.upload, "hanging", b"hang-on-load")
         until(lambda: HANGS in server.log.read_text())
         family = server.parent.children(recursive=True)
-        assert server.stop() == 0
+        assert server.stop(hang_up=False) == 0
         until(lambda: not any(map(is_alive, family)), 10)
         assert upload.exception() is not None or upload.result().status_code == 503
         assert "killed" not in server.log.read_text()
@@ -225,7 +225,7 @@ def test_sigterm_waits_for_no_run_that_hangs(tmp_path: Path, isolation: str) -> 
         asking = pool.submit(server.predict, model="hanging", values=[TRIGGER, 0, 0])
         until(lambda: HANGS in server.log.read_text())
         family = server.parent.children(recursive=True)
-        assert server.stop() == 0
+        assert server.stop(hang_up=False) == 0
         until(lambda: not any(map(is_alive, family)), 10)
         assert asking.exception() is not None or asking.result().status_code in (503, 504)
 
@@ -238,7 +238,7 @@ def test_sigterm_waits_for_no_fork_server_that_is_stopped(tmp_path: Path) -> Non
         server.fork_server().suspend()
         upload = pool.submit(server.upload, "two", b"sum")
         until(lambda: len(server.http.get("/status").json()["models"]) == 2)
-        assert server.stop() == 0
+        assert server.stop(hang_up=False) == 0
         until(lambda: not any(map(is_alive, family)), 10)
         assert upload.exception() is not None or upload.result().status_code == 503
 

@@ -69,10 +69,14 @@ class RunningServer:
         """The model processes of the present fork servers."""
         return model_processes(self.parent)
 
-    def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
-        # The server waits, for a while, until its clients have gone.
-        self.http.close()
+    def stop(self, hang_up: bool = True) -> int:
+        """SIGTERM; returns the exit code.
+
+        ``hang_up``: ``http`` is closed before, since the server waits, for a while, until its
+        clients have gone. Whoever still asks by it would get no answer.
+        """
+        if hang_up:
+            self.http.close()
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_TIMEOUT_S)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tfaas_plugins.codecs.json.numbers import read_with_numbers
 from tfaas_plugins.codecs.json.places import NOWHERE
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.codecs.values.number_lists import NumberLists
@@ -140,6 +141,17 @@ def test_of_rows_by_name_no_object_is_made_for_each_number() -> None:
     rows = [{"x": ROW, "y": [ROW]}, {"x": ROW, "y": [ROW]}]
     found = read(json.dumps({"instances": rows}).encode(), Limits(), tfserving.NUMBERS)
     assert all(type(value) is NumberLists for row in found["instances"] for value in row.values())
+
+
+@pytest.mark.parametrize(
+    ("how", "before"),
+    [("instances", '{"instances": [{"x": [1.5]}, '), ("oip", '{"inputs": ')],
+)
+def test_numbers_in_a_wrong_place_are_not_gone_through(how: str, before: str) -> None:
+    many = json.dumps([1] * 20_000)
+    body = f"{before}{many}{']' * before.count('[{')}}}".encode()
+    places = PLACES["oip" if how == "oip" else "tfserving"]
+    assert read_with_numbers(body, places) is None
 
 
 @pytest.mark.parametrize("index", [1, 255, 256, 257, 700])

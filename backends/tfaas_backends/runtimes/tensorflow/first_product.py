@@ -18,7 +18,7 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 _SIDE = 8
 _BYTES = 4 * _SIDE**2
 
-_CARDS = ("nvidia*", "kfd")
+_CARDS = ("nvidia*", "nvhost*", "dxg", "kfd")
 
 
 class _CannotMultiplyError(Exception):
@@ -82,10 +82,11 @@ def _is_harmless() -> bool:
 
 
 def _multiply() -> None:
-    # Another TensorFlow may have its functions elsewhere.
+    # Another TensorFlow may have its functions elsewhere. Beside it, this library would be a second
+    # one, so only what is loaded already is asked.
     with suppress(OSError, AttributeError, _CannotMultiplyError), ExitStack() as until_done:
         library = Path(tf.sysconfig.get_lib(), "libtensorflow_cc.so.2")
-        _Library(ctypes.CDLL(str(library)), until_done).multiply()
+        _Library(ctypes.CDLL(str(library), os.RTLD_NOLOAD), until_done).multiply()
 
 
 if _is_harmless():

@@ -35,8 +35,8 @@ _SAMPLES_AT = (29, 53, 83)
 _MOST_FIELDS = 64
 MOST_OBJECTS = 64
 _WORTH_OBJECT_BYTES = 1 << 13
-"""Of a list that has objects instead of numbers: more, and smaller ones, are read sooner by orjson.
-"""
+"""Of a list that is gone through one by one: more, and of objects instead of numbers smaller ones,
+are read sooner by orjson."""
 
 NO_NUMBERS = (ValueError, TypeError, RuntimeError, MemoryError)
 """What simdjson, and who asks it for numbers, raises where there are none."""
@@ -103,8 +103,7 @@ class _Found(msgspec.Struct, frozen=True):
         if not self.places.has_within(path):
             return _plain(value)
         if type(value) is simdjson.Array:
-            if self.places.has(path):
-                _check_objects(len(value), len(self.body))
+            self._check_count(len(value), self.places.has(path))
             return [self.at((*path, place), each) for place, each in enumerate(value)]
         if type(value) is simdjson.Object:
             fields = _items_of(value).items()
@@ -117,10 +116,10 @@ class _Found(msgspec.Struct, frozen=True):
             return False
         return not (self.places.has_within(path) and _begins_with_object(value))
 
-
-def _check_objects(count: int, size: int) -> None:
-    if count > min(MOST_OBJECTS, size // _WORTH_OBJECT_BYTES):
-        raise ValueError("many small objects")
+    def _check_count(self, count: int, are_objects: bool) -> None:
+        most = len(self.body) // _WORTH_OBJECT_BYTES if are_objects else MOST_OBJECTS
+        if count > min(most, MOST_OBJECTS):
+            raise ValueError("many values that are no numbers, or in the wrong place")
 
 
 def _begins_with_object(value: Any) -> bool:

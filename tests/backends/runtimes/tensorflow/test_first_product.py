@@ -39,7 +39,10 @@ os.wait()
 """
 
 
-@pytest.mark.skipif(any(Path("/dev").glob("nvidia*")), reason="forks could not use its cards then")
+@pytest.mark.skipif(
+    any(Path("/dev").glob(name) for name in ("nvidia*", "nvhost*", "dxg", "kfd")),
+    reason="forks could not use its cards then",
+)
 def test_a_fork_makes_no_code_for_its_first_product() -> None:
     done = run_python(_PRELOADED + _MULTIPLIED_IN_A_FORK)
     assert (done.stdout, done.stderr) == ("1\n(4, 30) 20.0 20.0 0\n", "")
