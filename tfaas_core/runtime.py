@@ -123,7 +123,8 @@ class Servable(ABC):
         """Runs the model once: inputs in the signature's order, outputs in the signature's order.
 
         An input is of its spec's dtype and shape, C-contiguous; an output is of its spec's dtype.
-        Of a servable that ``takes_any_shape``, it may have any shape.
+        Of a servable that ``takes_any_shape``, it may have any shape. Outputs are arrays of this
+        run: a later one leaves them as they are.
         Raises DoesNotFit if these values cannot be run (an index out of range, say), and
         CannotServe if no values could (a kernel that this machine lacks).
         """

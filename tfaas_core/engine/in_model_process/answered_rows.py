@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable, Sequence
 
 from tfaas_core.engine.shared.outputs import Specs
@@ -25,7 +24,7 @@ class AnsweredRows:
         self._has_strings = any(spec.dtype == "string" for spec in specs)
         sizes = [0 if spec.constant else _row_bytes(spec) for spec in specs]
         self.learns = None in sizes
-        self.most = sys.maxsize if self.learns else _most_rows(sum(filter(None, sizes)))
+        self.most = _most_rows(sum(filter(None, sizes)))
 
     def learn(
         self, rows: int, outputs: Sequence[Array], answers: Iterable[Sequence[SentAnswer]]
@@ -33,11 +32,10 @@ class AnsweredRows:
         """What a run of so many rows gave, and what became of it."""
         if not rows:
             return
-        if self._has_strings:  # of which an array has but pointers
-            size = sum([len(answer) for own in answers for answer in own])
-        else:
-            pairs = zip(outputs, self._specs, strict=True)
-            size = sum([output.nbytes for output, spec in pairs if not spec.constant])
+        pairs = zip(outputs, self._specs, strict=True)
+        size = sum([output.nbytes for output, spec in pairs if not spec.constant])
+        if self._has_strings:  # an array has but pointers to them; an answer, nothing of its slot
+            size = max(size, sum([len(answer) for own in answers for answer in own]))
         self.most = _most_rows(size // rows)
 
 

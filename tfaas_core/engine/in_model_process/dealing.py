@@ -11,8 +11,8 @@ from tfaas_core.engine.shared.slots import SlotWriter
 from tfaas_core.tensors import Array
 
 _LONG_BYTES = 1 << 20
-"""Of the outputs of one frame: longer ones are an answer for each part, which comes, counts and
-goes by itself."""
+"""Of the rows of outputs of one frame: longer ones are an answer for each part, which comes, counts
+and goes by itself. Constant outputs would then be in each."""
 
 
 def dealt_out(
@@ -65,7 +65,7 @@ def _answer(
     run_rows: int,
 ) -> None:
     first, parts = frame.first_part, len(frame.part_rows)
-    if parts == 1 or sum([output.nbytes for output in outputs]) <= _LONG_BYTES:
+    if parts == 1 or _rows_bytes(outputs, specs) <= _LONG_BYTES:
         given = frame.id, first, parts, outputs, specs, run_s, run_rows, slots
         answers.append(sent_answer(answer_pieces(*given)))
         return
@@ -75,3 +75,8 @@ def _answer(
         pieces = answer_pieces(frame.id, part, 1, own, specs, run_s, run_rows, slots)
         answers.append(sent_answer(pieces))
         start, run_rows = start + rows, -1
+
+
+def _rows_bytes(outputs: list[Array], specs: Specs) -> int:
+    pairs = zip(outputs, specs, strict=True)
+    return sum([output.nbytes for output, spec in pairs if not spec.constant])

@@ -59,7 +59,7 @@ class ServableLoop:
     ) -> None:
         self.servables = [signed.servable for signed in all_signed if signed is not None]
         self._origin = origin or Origin()
-        self._runners = runners(all_signed, options, meter, pace, self._origin)
+        self._runners = runners(all_signed, options, meter, pace, self._origin, self._keep_lent)
         self._busy_poll = BusyPoll(options.busy_poll_s)
         self._meter, self._pace = meter, pace
         self._on_unloaded = on_unloaded

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tfaas_core.engine.in_model_process.accelerating.accelerated import AcceleratedServable
 from tfaas_core.engine.in_model_process.answered_rows import AnsweredRows
@@ -32,15 +32,18 @@ class Runner:
         meter: Meter,
         pace: Pace,
         origin: Origin,
+        before_trial: Callable[[], None] = lambda: None,
     ) -> None:
+        """``before_trial``: called before runs that are made up; who else runs it, knows."""
         self._servable = servable
+        self._before_trial = before_trial
         self.signature = warmed.signature
         self._batch = warmed.signature.batch
         self._outputs = warmed.signature.outputs
         self._mergeable = warmed.mergeable
         self._proofs: Proofs | None = None
         if warmed.mergeable and warmed.signature.batch is BatchAxis.NONE:
-            self._proofs = Proofs(servable, warmed, self._run, origin)
+            self._proofs = Proofs(servable, warmed, self._try, origin)
         self._max_batch_rows = options.max_batch_rows
         self._shared_rows = min(
             warmed.shared_rows or options.max_batch_rows, options.max_batch_rows
@@ -139,6 +142,10 @@ class Runner:
             check_alike(runs[0], runs[row], row, self._outputs)
         return joined(runs, self._outputs)
 
+    def _try(self, inputs: Sequence[Array]) -> list[Array]:
+        self._before_trial()
+        return self._run(inputs)
+
     def _run(self, inputs: Sequence[Array]) -> list[Array]:
         self._meter.run_begins(self._pace.run_begins())
         try:
@@ -154,12 +161,13 @@ def runners(
     meter: Meter,
     pace: Pace,
     origin: Origin,
+    before_trial: Callable[[], None] = lambda: None,
 ) -> list[Runner | None]:
     """One for each signature of a servable, at its place; None: it is not there any more."""
     return [
         None
         if signed is None
-        else Runner(signed.servable, signed.warmed, options, meter, pace, origin)
+        else Runner(signed.servable, signed.warmed, options, meter, pace, origin, before_trial)
         for signed in all_signed
     ]
 

@@ -26,8 +26,9 @@ class WaitingFrame(msgspec.Struct):
 class WaitingFrames:
     """In the order in which they came, but for those of clients that are behind with their answers.
 
-    These are held until ``resume``: others have their turn, and answers do not pile up. ``fail`` is
-    told of those that are not to be run any more, and why. False, if none is to be run now.
+    These are held until ``resume``, or they are too late: others have their turn, and answers do
+    not pile up. ``fail`` is told of those that are not to be run any more, and why. False, if none
+    is to be run now.
     """
 
     def __init__(self, fail: Callable[[WaitingFrame, TfaasError], None]) -> None:
@@ -52,6 +53,8 @@ class WaitingFrames:
 
         Of a frame of more rows than should share one run, it is the first parts.
         """
+        if self._held:
+            self._drop_late()
         batch: list[WaitingFrame] = []
         rows = 0
         while self._waiting:
@@ -69,6 +72,15 @@ class WaitingFrames:
             batch.append(self._waiting.popleft())
             rows += batch[-1].frame.rows
         return batch
+
+    def _drop_late(self) -> None:
+        now_s = time.monotonic()
+        for client, held in self._held.items():
+            late = [waiting for waiting in held if waiting.frame.deadline_s < now_s]
+            if late:
+                self._held[client] = [each for each in held if each.frame.deadline_s >= now_s]
+            for waiting in late:
+                self._fail(waiting, too_late())
 
     def _put_aside(self, waiting: WaitingFrame) -> None:
         if waiting.client.is_gone:

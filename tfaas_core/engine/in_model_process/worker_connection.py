@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from tfaas_core.engine.shared.frames import FrameBuffer, RequestFrame, decode_request
+from tfaas_core.engine.shared.frames import FrameBuffer, decode_request
 from tfaas_core.engine.shared.sent_answer import LentAnswer, SentAnswer
 from tfaas_core.engine.shared.slots import SharedSlots, ends_of
 
@@ -36,7 +36,6 @@ class WorkerConnection:
         self.frames = FrameBuffer()
         self.unsent: deque[memoryview] = deque()
         """What the socket has not taken yet: a client that leaves any there is stalled."""
-        self.held: deque[RequestFrame] = deque()
         self.takes_more = True
         """Whether more is to be run for it: it is neither behind with its answers, nor gone."""
         self.is_gone = False

@@ -45,6 +45,15 @@ def test_each_part_gets_its_rows_however_long_they_are(
     assert run_rows == [5, *[-1] * (len(run_rows) - 1)]
 
 
+def test_long_outputs_that_are_alike_for_all_rows_are_sent_once_for_a_frame() -> None:
+    frame = RequestFrame(7, 0.0, [1, 1, 2], 4, [])
+    rows: Array = np.ones((4, 2), np.float32)
+    specs = (SPECS[0], TensorSpec("anchors", "float32", (1 << 19,), constant=True))
+    anchors: Array = np.arange(1 << 19, dtype=np.float32)
+    ((answer,),) = dealt_out([frame], [None], [rows, anchors], specs, run_s=0.5)
+    assert anchors.nbytes < len(answer) < 2 * anchors.nbytes
+
+
 def test_answers_that_cannot_all_be_written_leave_no_slot_taken() -> None:
     specs = [TensorSpec("y", "float32", (None, None)), TensorSpec("text", "string", (None,))]
     writer = SharedSlots(new_slots(), is_servable=True).writer

@@ -21,7 +21,7 @@ from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.frames import FrameBuffer, decode_answer, encode_request
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.runtime import LoadOptions
-from tfaas_core.tensors import Array, TensorSpec
+from tfaas_core.tensors import Array, BatchAxis, TensorSpec
 from tfaas_core.testing.engine_harness import rows_of
 from tfaas_core.testing.function_servable import FunctionServable
 
@@ -142,6 +142,24 @@ def test_what_is_not_sent_yet_stays_as_it_was_whatever_the_servable_does_with_it
             other.ask(-number)
             assert other.answered(1) == {0: -number}
             assert slow.answered(1) == {0: number}
+
+
+def test_nor_do_the_made_up_rows_of_a_proof_change_it() -> None:
+    mine = np.zeros((1 << 6, WIDTH), np.float32)
+
+    def again(rows: Array) -> Array:
+        mine[: len(rows)] = rows[:, :1]
+        return mine[: len(rows)]
+
+    any_rows = TensorSpec("x", "float32", None)
+    servable = FunctionServable(again, any_rows, output=TOLD, batch=BatchAxis.NONE, by_shape=True)
+    with looping(servable) as new:
+        slow, other = new(), new()
+        slow.ask(1.0)
+        assert slow.sock.recv(1, socket.MSG_PEEK)
+        other.ask(-1.0, -2.0)
+        assert other.answered(2) == {0: -1.0, 1: -2.0}
+        assert slow.answered(1) == {0: 1.0}
 
 
 def test_how_long_answers_are_may_be_known_only_from_the_first() -> None:
