@@ -122,9 +122,8 @@ class Servable(ABC):
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Runs the model once: inputs in the signature's order, outputs in the signature's order.
 
-        An input is of its spec's dtype and shape, C-contiguous; an output is of its spec's dtype.
-        Of a servable that ``takes_any_shape``, it may have any shape. Outputs are arrays of this
-        run: a later one leaves them as they are.
+        An input is of its spec's dtype and shape, C-contiguous; if it ``takes_any_shape``, of any.
+        An output is of its spec's dtype, in an array that later runs leave as it is.
         Raises DoesNotFit if these values cannot be run (an index out of range, say), and
         CannotServe if no values could (a kernel that this machine lacks).
         """
