@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,26 +80,11 @@ SLOW_FIRST = (
 """The files that take longest. One that began last would run alone while the other cores idle."""
 
 
-_MEMORY = Path("/dev/shm")
-_ROOM_BYTES = 8 * 1024**3
-
-
 def pytest_configure() -> None:
-    if _has_room():
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
     # Whoever starts the tests in the background of a script has it ignored, and so would have all
     # that they start, and interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _has_room() -> bool:
-    """Whether temporary folders may be in memory: thousands of tests wait for a disk else."""
-    with suppress(OSError):
-        found = os.statvfs(_MEMORY)
-        runs_programs = not found.f_flag & os.ST_NOEXEC
-        return runs_programs and found.f_bavail * found.f_frsize >= _ROOM_BYTES
-    return False
 
 
 @pytest.hookimpl(wrapper=True)
