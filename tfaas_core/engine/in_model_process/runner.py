@@ -69,6 +69,11 @@ class Runner:
         rows = self._max_batch_rows if is_fast else self._shared_rows
         return min(rows, self.answered.most)
 
+    def is_to_be_cut(self, frame: RequestFrame) -> bool:
+        """Whether its rows should not share a run; more than a run may have take several anyway."""
+        most = self.most_shared()
+        return frame.rows > most and most < self._max_batch_rows
+
     def shares(self, frame: RequestFrame) -> bool:
         """Whether the parts of a frame, if it has several, may share a run."""
         return len(frame.part_rows) > 1 and self._are_rows(frame.inputs)

@@ -67,7 +67,7 @@ class WaitingFrames:
                 continue
             if batch and not batch[0].runner.joins(batch[0].frame, waiting.frame, rows):
                 break
-            if waiting.frame.rows > waiting.runner.most_shared():
+            if waiting.runner.is_to_be_cut(waiting.frame):
                 self._cut_first()
             batch.append(self._waiting.popleft())
             rows += batch[-1].frame.rows
