@@ -21,10 +21,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tfaas_core.errors import DamagedFile
-from tfaas_core.files.regular_file import UnfitFileError
 from tfaas_core.local_disk.disk import check_can_be_made, remove, sync, sync_tree
 from tfaas_core.local_disk.staging import StagingArea
-from tfaas_core.models.checksum import PREFIX, artifact_checksum
+from tfaas_core.models.checksum import PREFIX, is_whole
 from tfaas_core.storage import MODEL
 
 _IN_USE_S = 600
@@ -79,11 +78,8 @@ class ArtifactCache:
         if not self._use(checksum):
             return None
         entry = self._entry(checksum)
-        try:
-            if artifact_checksum(entry / MODEL) == checksum:
-                return entry / MODEL
-        except (FileNotFoundError, UnfitFileError):  # somebody is clearing the cache, or fills it
-            pass
+        if is_whole(entry / MODEL, checksum):  # nobody is clearing the cache, or fills it
+            return entry / MODEL
         _log.warning("%s in the cache is damaged, and is removed", entry.name)
         self._evict(entry)
         return None
