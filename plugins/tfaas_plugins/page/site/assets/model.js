@@ -2,7 +2,7 @@
 
 import { ask, json, modelPath } from "./api.js";
 import { confirm } from "./dialogs.js";
-import { button, fill, h, note, trouble } from "./dom.js";
+import { button, fill, focusKept, h, note, trouble } from "./dom.js";
 import { ago, bytes, duration, significant } from "./format.js";
 import { pidsOf, stateOf, stateTag } from "./models.js";
 import { detailsPanel, examplesPanel, labelsPanel, signaturePanel } from "./panels.js";
@@ -138,6 +138,7 @@ class Page {
 
   show(model) {
     const { record, versions } = model;
+    const giveBack = focusKept();
     fill(this.head, headOf(model));
     if (this.#form === formOf(model)) this.#predict.of(model);
     else {
@@ -153,6 +154,7 @@ class Page {
       labelsPanel(model.classLabels),
       examplesPanel(model.examples),
     );
+    giveBack();
   }
 
   tell(record) {
