@@ -39,7 +39,7 @@ def test_the_focus_stays_if_what_a_roll_back_has_changed_is_drawn_twice(
     back = page.get_by_role("button", name="Roll back")
     back.focus()
     page.keyboard.press("Enter")
-    # The page asks after its own change; and, as its list of models is there first, after another's.
+    # The page asks after its own change, and, as its list of models comes first, after another's.
     records = Held(page, "twice")
     page.get_by_role("dialog").get_by_role("button", name="Roll back").focus()
     page.keyboard.press("Enter")
