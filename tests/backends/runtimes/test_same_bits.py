@@ -23,7 +23,12 @@ from tfaas_core.engine.in_model_process.signed import Signed
 from tfaas_core.engine.in_model_process.warming.warmup import Warmed, warm
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
-from tfaas_core.engine.shared.frames import FrameBuffer, decode_answer, encode_request
+from tfaas_core.engine.shared.frames import (
+    AnswerFrame,
+    FrameBuffer,
+    decode_answer,
+    encode_request,
+)
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Servable
@@ -145,12 +150,12 @@ def _answer(
 ) -> Sequence[Array]:
     rows = [len(request[0]) for request in requests]
     sock.sendall(encode_request(0, time.monotonic() + 60, rows, requests, signature.inputs))
-    buffer = FrameBuffer()
-    while True:
+    buffer, frames = FrameBuffer(), list[AnswerFrame]()
+    while sum(frame.parts for frame in frames) < len(requests):
         for data in buffer.feed(sock.recv(1 << 18)):
-            frame = decode_answer(data, signature.outputs)
-            assert frame.failure is None
-            return frame.outputs
+            frames.append(decode_answer(data, signature.outputs))
+            assert frames[-1].failure is None
+    return [np.concatenate(parts) for parts in zip(*(f.outputs for f in frames), strict=True)]
 
 
 @ON_EVERY_NETWORK
@@ -162,7 +167,8 @@ def test_batching_keeps_every_bit_that_tensorflow_keeps(network: Path, tmp_path:
         assert warmed.mergeable
         rows = [[array[i : i + 1] for array in arrays] for i in range(ROWS)]
         merged, *alone = answered(servable, warmed, [rows, *([row] for row in rows)])
-    batches = [[array[:MOST_ROWS] for array in arrays], [array[MOST_ROWS:] for array in arrays]]
+    most = min(warmed.shared_rows or MOST_ROWS, MOST_ROWS)
+    batches = [[array[i : i + most] for array in arrays] for i in range(0, ROWS, most)]
     whole = [np.concatenate(parts) for parts in zip(*map(run, batches), strict=True)]
     assert bits(merged) == bits(whole)
     assert list(map(bits, alone)) == [bits(run(row)) for row in rows]
