@@ -79,32 +79,29 @@ def loaded(network: Path, folder: Path, threads: int) -> Iterator[tuple[Servable
 
 
 def tensorflow(network: Path, folder: Path, signature: Signature, threads: int) -> Run:
-    """TensorFlow itself, by a session or, for a SavedModel, by its signature's function."""
-    outputs = [spec.name for spec in signature.outputs]
-    if network.suffix != ".pb":
-        function = tf.saved_model.load(str(_unpacked(network, folder))).signatures[
-            "serving_default"
-        ]
-
-        def call(arrays: Sequence[Array]) -> list[Array]:
-            named = {s.name: tf.constant(a) for s, a in zip(signature.inputs, arrays, strict=True)}
-            answers = function(**named)
-            return [answers[name].numpy() for name in outputs]
-
-        return call
-    graph = tf.Graph()
-    with graph.as_default():
-        tf.import_graph_def(tf.compat.v1.GraphDef.FromString(network.read_bytes()), name="")
+    """TensorFlow itself, by a session of so many threads."""
     config = tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=threads, use_per_session_threads=True
     )
+    graph = tf.Graph()
     session = tf.compat.v1.Session(graph=graph, config=config)
+    fed = {spec.name: f"{spec.name}:0" for spec in signature.inputs}
+    fetched = [f"{spec.name}:0" for spec in signature.outputs]
+    with graph.as_default():
+        if network.suffix == ".pb":
+            tf.import_graph_def(tf.compat.v1.GraphDef.FromString(network.read_bytes()), name="")
+        else:
+            unpacked = str(_unpacked(network, folder))
+            loaded = tf.compat.v1.saved_model.load(session, ["serve"], unpacked)
+            served = loaded.signature_def["serving_default"]
+            fed = {name: info.name for name, info in served.inputs.items()}
+            fetched = [served.outputs[spec.name].name for spec in signature.outputs]
     phases = [op.name for op in graph.get_operations() if op.name.endswith("keras_learning_phase")]
 
     def run(arrays: Sequence[Array]) -> list[Array]:
-        named = {f"{s.name}:0": a for s, a in zip(signature.inputs, arrays, strict=True)}
+        named = {fed[s.name]: a for s, a in zip(signature.inputs, arrays, strict=True)}
         feeds = named | {f"{name}:0": False for name in phases}
-        answers: list[Array] = session.run([f"{name}:0" for name in outputs], feeds)
+        answers: list[Array] = session.run(fetched, feeds)
         return answers
 
     return run
