@@ -46,4 +46,4 @@ def test_what_is_raised_while_it_runs_comes_with_its_log(tmp_path: Path) -> None
         assert server.upload("vk", b"sum").status_code == 422
     (note,) = raised.value.__notes__
     assert note.startswith("The server's log:\n")
-    assert "uploaded vk version=1" in note
+    assert "loaded vk version=1" in note
