@@ -71,8 +71,9 @@ class Loaded(msgspec.Struct, frozen=True):
     """As Servable has it, like these two."""
     threads: int = 0
     executor: str = ""
-    shared_rows: int = 0
-    """The most rows of several requests that share a run; 0: any number."""
+    shared_rows: tuple[int, ...] = ()
+    """Of each signature, the first one first: the most rows of several requests that share a run;
+    0: any number."""
 
 
 class Engine(ABC):

@@ -234,7 +234,7 @@ class PoolDoor:
         more = f"; {self._untold} more such lines were left out" if self._untold else ""
         self._told_s, self._untold = now_s, 0
         why = error.message if isinstance(error, TfaasError) else described(error)
-        if isinstance(error, TimeoutError) and error.errno is None:  # the system's has one
+        if isinstance(error, TimeoutError) and error.errno is None:  # ours: the system's has one
             why = f"it has not said a whole hello within {hello.HELLO_LIMIT_S:g} s"
         if isinstance(error, ssl.SSLError):
             why = f"it {why_refused(error, 'engine.remote.tls_client_ca')}"

@@ -14,7 +14,8 @@ from tfaas_core.tensors import BatchAxis
 
 def params_of(candidate: Candidate, mergeable: bool | None = None, shared_rows: int = 0) -> Params:
     """The params, with what is known already: the batch axis, and which rows may share a run."""
-    params = msgspec.structs.replace(Params.of(candidate.params), shared_rows=shared_rows)
+    params = Params.of(candidate.params)
+    params = msgspec.structs.replace(params, shared_rows=shared_rows or params.shared_rows)
     if candidate.batch is None:
         return params
     merge = mergeable if candidate.batch is BatchAxis.FREE else None

@@ -19,7 +19,12 @@ from tfaas_core.engine.in_model_process.candidates import can_be_opened, params_
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.servable_check import check_servable
-from tfaas_core.engine.in_model_process.signed import Signed, others_of, warm_all
+from tfaas_core.engine.in_model_process.signed import (
+    Signed,
+    others_of,
+    shared_rows_of,
+    warm_all,
+)
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.acceleration_messages import Switch
@@ -226,7 +231,8 @@ def _load_and_warm(
         check_servable(servable)
         if options.accelerate:
             servable = accelerated(servable, runtime, options.threads)
-        all_signed = warm_all(servable, params, order.made_up, meter, _origin(order), wanted)
+        how = params, order.made_up, meter, _origin(order)
+        all_signed = warm_all(servable, *how, wanted, order.shared_rows)
         return all_signed, _done(order, all_signed)
     except BaseException as error:  # SystemExit, too: a model may hold Python code
         if isinstance(servable, Servable):
@@ -264,7 +270,7 @@ def _done(order: Load, all_signed: Sequence[Signed | None]) -> LoadDone:
         dict(servable.declared),
         servable.threads,
         servable.executor,
-        warmed.shared_rows,
+        shared_rows_of(all_signed),
     )
     packed(done := LoadDone(loaded))
     return done

@@ -70,9 +70,8 @@ class Runner:
         return min(rows, self.answered.most)
 
     def is_to_be_cut(self, frame: RequestFrame) -> bool:
-        """Whether its rows should not share a run; more than a run may have take several anyway."""
-        most = self.most_shared()
-        return frame.rows > most and most < self._max_batch_rows
+        """Whether its rows should not share a run: parts that are answered can be sent."""
+        return frame.rows > self.most_shared()
 
     def shares(self, frame: RequestFrame) -> bool:
         """Whether the parts of a frame, if it has several, may share a run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from itertools import accumulate
+from itertools import accumulate, takewhile
 
 import msgspec
 
@@ -92,7 +92,7 @@ class WaitingFrames:
         """Has the first frame be two, if it has several parts."""
         waiting = self._waiting[0]
         frame, most = waiting.frame, waiting.runner.most_shared()
-        fitting = sum(rows <= most for rows in accumulate(frame.part_rows)) or 1
+        fitting = sum(1 for _ in takewhile(most.__ge__, accumulate(frame.part_rows))) or 1
         if fitting >= len(frame.part_rows):
             return
         waiting.frame, rest = _cut(frame, fitting)

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from msgspec.structs import replace
+import msgspec
 
 from tfaas_core.engine.in_parent.memory_room import MemoryRoom
 from tfaas_core.engine.in_parent.model_processes import ModelProcesses
@@ -99,8 +99,7 @@ class Loader:
         options = with_threads(self._settings.options, seat.candidate, seat.mode)
         if seat.mergeable is not None:
             # It is one of several, which share the cores: nothing is to be measured.
-            rows = options.shared_rows or seat.shared_rows or -1
-            options = replace(options, threads=options.threads or 1, shared_rows=rows)
+            options = msgspec.structs.replace(options, threads=options.threads or 1)
         return Load(
             ticket=seat.ticket,
             candidate=seat.candidate,
@@ -109,4 +108,5 @@ class Loader:
             plugin=plugin,
             adds_up=self._settings.instances_of(seat.candidate) != 1,
             mergeable=seat.mergeable,
+            shared_rows=seat.shared_rows,
         )

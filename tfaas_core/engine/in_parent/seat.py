@@ -61,7 +61,7 @@ class Seat(msgspec.Struct):
     owner: int | None = None
     plugin: str = ""
     mergeable: bool | None = None
-    shared_rows: int = 0
+    shared_rows: tuple[int, ...] = ()
     process: ModelProcess | None = None
     leaving: bool = False
     stuck: bool = False
@@ -126,7 +126,8 @@ class Seat(msgspec.Struct):
         mode, found = self.mode, self.loaded.result() if self.is_ready else None
         if found is None:
             return mode.name, mode.reason, 0, "", 0
-        return mode.name, mode.reason, found.threads, found.executor, found.shared_rows
+        shared_rows = found.shared_rows[0] if found.shared_rows else 0
+        return mode.name, mode.reason, found.threads, found.executor, shared_rows
 
     def leave(self, why: str) -> None:
         """No new request goes there; ``why``: see ModelUnloaded."""

@@ -93,10 +93,9 @@ class Grouping:
         return Part(inputs, rows, whole, answer, rows or 1, timing, self._place)
 
     def taken(self, parts: Sequence[Part]) -> list[Sequence[Array]]:
-        """The inputs of each, which has them no more if they are large: they are to be sent."""
+        """The inputs of each, to be sent. If the first has a large one, no part keeps its own."""
         inputs = [part.inputs for part in parts]
-        first = inputs[0]
-        if first and first[0].nbytes >= _LARGE_BYTES:
+        if any(array.nbytes >= _LARGE_BYTES for array in inputs[0]):
             for part in parts:
                 part.inputs = ()
         return inputs

@@ -216,7 +216,8 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     ``made_up``: whether made-up values may be run to warm it up. ``plugin``: the module of the
     plugin that its runtime comes from, for messages. ``adds_up``: whether its meter is to show how
     long its runs take together. ``mergeable``: whether rows may share a run, if another process has
-    found that out; None: it is to be found out.
+    found that out; None: it is to be found out. ``shared_rows``: likewise, see Loaded; empty: they
+    are to be found out, unless the options say them.
     """
 
     ticket: int
@@ -226,6 +227,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     plugin: str = ""
     adds_up: bool = False
     mergeable: bool | None = None
+    shared_rows: tuple[int, ...] = ()
 
 
 class Connect(msgspec.Struct, frozen=True, tag=True):

@@ -28,6 +28,7 @@ from tfaas_core.testing.function_servable import FunctionServable
 WIDTH = 1 << 21
 """Of the answer to a row, in float32."""
 
+OPTIONS = LoadOptions()
 MOST_ROWS = RUN_BYTES // (4 * WIDTH)
 TOLD, UNTOLD = TensorSpec("y", "float32", (None, WIDTH)), TensorSpec("y", "float32", (None, None))
 
@@ -74,11 +75,13 @@ class Asking:
 
 
 @contextmanager
-def looping(servable: FunctionServable) -> Iterator[Callable[[], Asking]]:
+def looping(
+    servable: FunctionServable, options: LoadOptions = OPTIONS
+) -> Iterator[Callable[[], Asking]]:
     """Gives what makes clients of a loop, which ends when they are gone."""
     over = Event()
     pace, warmed = Pace("normal", SlowRuns.create()), Warmed(servable.signature, mergeable=True)
-    loop = ServableLoop([Signed(servable, warmed)], LoadOptions(), Meter.create(1), pace, over.set)
+    loop = ServableLoop([Signed(servable, warmed)], options, Meter.create(1), pace, over.set)
     loop.start()
     clients: list[Asking] = []
 
@@ -114,6 +117,19 @@ def test_a_client_that_does_not_read_has_no_more_run_for_it_and_others_get_their
         assert slow.answered(len(numbers)) == dict(enumerate(numbers))
     assert sum(sizes(servable)) == len(numbers) + 3
     assert max(sizes(servable)) == MOST_ROWS
+
+
+def test_nor_if_a_run_may_have_fewer_rows_than_that(servable: FunctionServable) -> None:
+    numbers = [float(number) for number in range(3 * MOST_ROWS)]
+    with looping(servable, LoadOptions(max_batch_rows=2)) as new:
+        slow, other = new(), new()
+        slow.ask(*numbers)
+        for number in (100.0, 101.0, 102.0):
+            other.ask(number)
+            assert other.answered(1) == {0: number}
+        assert sum(sizes(servable)) <= 2 + 3
+        assert slow.answered(len(numbers)) == dict(enumerate(numbers))
+    assert max(sizes(servable)) == 2
 
 
 def test_a_client_that_goes_midway_has_no_more_run_for_it(servable: FunctionServable) -> None:

@@ -25,6 +25,9 @@ REFUTED = "a trial gave a row another answer beside other rows"
 SAYS_SO = "params.batch.merge says so"
 STATEFUL = "it keeps state, or draws random numbers"
 
+ANY_NUMBER = -1
+"""What shared rows of params are, if it is known that any number may share a run."""
+
 _NO_PARAMS = Params()
 
 
