@@ -115,6 +115,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.session.stash[ZYGOTE].is_wanted = not is_fresh
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    # A command that was run in this process may have blocked some, as `tfaas serve` does until it
+    # listens to them; and the zygote forks for nobody whose signals are not as its own.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder on ``sys.path``; what it holds is forgotten after the test."""
