@@ -117,8 +117,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
-    # A command that was run in this process may have blocked some, as `tfaas serve` does until it
-    # listens to them; and the zygote forks for nobody whose signals are not as its own.
+    # A command that was run in this process may have blocked signals, as `tfaas serve` does until
+    # it listens to them; and the zygote forks for nobody whose signals are not as its own.
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

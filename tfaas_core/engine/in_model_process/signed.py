@@ -44,8 +44,8 @@ def warm_all(
 
     ``wanted``: the further ones, with their batch axes; None: all that the servable has.
     ``shared_rows``: what another process has found, see Loaded. The other arguments are those of
-    ``warm``. Raises what ``warm`` does of the first one; of the others,
-    those that cannot be run are left out unless they are wanted.
+    ``warm``. Raises what ``warm`` does of the first one; of the others, those that cannot be run
+    are left out unless they are wanted.
     """
     begin_s = time.monotonic()
     own = _with_rows(params, shared_rows, 0)

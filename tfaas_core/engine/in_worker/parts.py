@@ -16,7 +16,7 @@ from tfaas_core.tensors import Array, BatchAxis, Signature
 from tfaas_core.visit import Timing
 
 _LARGE_BYTES = 1 << 12
-"""Of an input: while others wait for their answers, what is read next would find cold memory."""
+"""Of an input. One as large that stayed until its answer would make the next find cold memory."""
 
 
 class Part(msgspec.Struct):
