@@ -73,10 +73,10 @@ deploy-check: deploy-tools $(CHECKOV)
 manifests: deploy-tools
 	$(BIN)/python deploy/kubernetes/render.py deploy/kubernetes/values.yaml > deploy/kubernetes/tfaas.yaml
 
-# BUILDER=buildah, or another one; BASE, EXTRAS, TENSORFLOW and PACKAGES: see deploy/Dockerfile.
+# BUILDER=buildah, or another one; BASE, BUILD_BASE, EXTRAS, TENSORFLOW and PACKAGES: see deploy/Dockerfile.
 image:
 	$(or $(BUILDER),docker) build -f deploy/Dockerfile -t $(or $(TAG),tfaas) \
-		$(foreach name,BASE EXTRAS TENSORFLOW PACKAGES,$(if $($(name)),--build-arg $(name)='$($(name))')) \
+		$(foreach name,BASE BUILD_BASE EXTRAS TENSORFLOW PACKAGES,$(if $($(name)),--build-arg $(name)='$($(name))')) \
 		$(BUILD_OPTIONS) .
 
 # Builds it on Debian's own packages by buildah, starts it as a pod would, and asks it for a prediction; it takes root, or says that it is left out.
@@ -85,9 +85,10 @@ image-check: $(INSTALLED)
 
 clean:
 	rm -rf $(VENV) .venv-audit .venv-checkov .fuzz build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
+	find plugins -name '*.abi3.so' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt hatch_build.py plugins/tfaas_plugins/codecs/json/_number_lists.c
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[test,lint]'

@@ -14,6 +14,8 @@ import orjson
 import simdjson
 
 from tfaas_core.tensors import Array
+from tfaas_plugins.codecs.json.compiled import lists_at
+from tfaas_plugins.codecs.json.cut_out import read_cut_out
 from tfaas_plugins.codecs.json.dialect import STANDARD, Dialect
 from tfaas_plugins.codecs.json.kept_parser import read_parsed
 from tfaas_plugins.codecs.json.places import Places
@@ -58,6 +60,8 @@ def read_with_numbers(
     # Escapes could hide brackets: see _are_all.
     if not _is_worth_it(body) or b"\\" in body:
         return None
+    if (fields := read_cut_out(body, places, dialect)) is not None:
+        return fields
     try:
         lists = count_of(body, b"[")
         found = _Found(body, places, dialect, _are_long(lists, body))
@@ -165,6 +169,9 @@ def array_in(text: bytes, dialect: Dialect) -> Array | None:
     None: these are lists of other things, or of different lengths.
     """
     text = dialect.plain(text)
+    found = lists_at(text, 0, len(text))
+    if found is not None and found.end == len(text):
+        return dialect.meant_by(found.whole())
     lists = count_of(text, b"[")
     is_walked = _are_long(lists, text)
     try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import simdjson
 
 from tfaas_core.settings.tables import Limits
+from tfaas_core.texts.unreadable import UNREADABLE
+from tfaas_plugins.codecs.json.compiled import lists_at
 from tfaas_plugins.codecs.json.numbers import NO_NUMBERS
 from tfaas_plugins.codecs.values.bounds import count_of
 from tfaas_plugins.codecs.values.usual import MOST_ARRAY_BYTES, MOST_ROWS, UsualArray
@@ -16,6 +19,23 @@ _FIELDS = {"values"}, {"values", "model"}
 _MOST_NAMED = 1 << 10
 _OTHERS = _MOST_NAMED + 8
 """As many lists and values may be counted beside the rows: whatever stands in a text is."""
+
+
+_FIRST_BYTES = 64
+"""So far from the beginning, the lists begin."""
+
+_IN_PLACE = b'""'
+"""What is read in the place of lists. Within a string, it would end that too soon."""
+
+
+class _Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a usual body says beside its lists."""
+
+    values: Literal[""]
+    model: str | None = None
+
+
+_said = msgspec.json.Decoder(_Said).decode
 
 
 class UsualArrays:
@@ -35,9 +55,25 @@ class UsualArrays:
         # Escapes could hide brackets.
         if len(body) > self._most_bytes or b"\\" in body:
             return None
+        if (read := self._read_at_once(body)) is not None:
+            return read
         try:
             return self._read(body)
         except NO_NUMBERS:
+            return None
+
+    def _read_at_once(self, body: bytes) -> UsualArray | None:
+        begin = body.find(b"[[", 0, _FIRST_BYTES)
+        lists = None if begin < 0 else lists_at(body, begin, self._most_numbers)
+        if lists is None or lists.array.ndim != 2 or len(lists.array) > self._most_rows:
+            return None
+        others = body[:begin] + _IN_PLACE + body[lists.end :]
+        # Of a field sent twice, msgspec gives the last.
+        if len(others) > _MOST_NAMED or others.count(b'"values"') != 1:
+            return None
+        try:
+            return UsualArray(lists.array, _said(others).model)
+        except UNREADABLE:
             return None
 
     def _read(self, body: bytes) -> UsualArray | None:

@@ -1,0 +1,3 @@
+def read(
+    text: bytes, at: int, most: int, /
+) -> tuple[bytearray, tuple[int, ...], bool, int] | None: ...
