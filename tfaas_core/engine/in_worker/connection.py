@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -12,19 +11,14 @@ from typing import cast
 
 from tfaas_core.engine.beginning import Awaiting, AwaitingRows
 from tfaas_core.engine.in_worker.answer_buffer import AnswerBuffer
+from tfaas_core.engine.in_worker.outbox import Outbox
 from tfaas_core.engine.in_worker.parts import Grouping, Groupings, Part, Sent, refuse_all
-from tfaas_core.engine.in_worker.past_transport import receive_now, send_now
+from tfaas_core.engine.in_worker.past_transport import receive_now
 from tfaas_core.engine.in_worker.queue import refusal
 from tfaas_core.engine.in_worker.unanswered import deadline_passed, model_lost
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.scheduling.patience import Patience
-from tfaas_core.engine.shared.frames import (
-    ANY_SHAPE,
-    AnswerFrame,
-    decode_answer,
-    encode_request,
-    id_of_answer,
-)
+from tfaas_core.engine.shared.frames import AnswerFrame, decode_answer, id_of_answer
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.slots import SharedSlots, ends_of
 from tfaas_core.errors import ModelLost
@@ -78,10 +72,12 @@ class ModelConnection(asyncio.Protocol):
         self._closed, self._loop = asyncio.Event(), asyncio.get_running_loop()
         self._transport: asyncio.WriteTransport | None = None
         self._slots = slots
-        self._writer, self._reader = ends_of(slots)
+        writer, self._reader = ends_of(slots)
         self._unsent: list[Part] = []
         self._sent: dict[int, Sent] = {}
-        self._buffer, self._ids = AnswerBuffer(in_flight, self._sent), itertools.count()
+        self._buffer = AnswerBuffer(in_flight, self._sent)
+        ends = (sock, self._groupings, writer, self._sent, in_flight)
+        self._outbox = Outbox(*ends, self._dropped)
         self._sweeper: asyncio.TimerHandle | None = None
         self._releasing = self.lost = False
 
@@ -155,7 +151,7 @@ class ModelConnection(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.WriteTransport, transport)
+        self._transport = self._outbox.transport = cast(asyncio.WriteTransport, transport)
         if self._unsent:
             self._send()
         elif self._releasing:
@@ -166,6 +162,7 @@ class ModelConnection(asyncio.Protocol):
         for frame in self._buffer.feed(data):
             grouping = self._first if self._is_lone else self._answering(frame)
             self._deal_out(decode_answer(frame, grouping.outputs, self._reader), grouping)
+        self._outbox.look()
         if self._releasing:
             self._hang_up_if_idle()
         if self._buffer.lacks_room:
@@ -176,8 +173,10 @@ class ModelConnection(asyncio.Protocol):
         if self._sweeper is not None:
             self._sweeper.cancel()
         parts = [part for sent in self._sent.values() for part in sent.parts] + self._unsent
-        self._sent, self._unsent = {}, []
-        self._slots = self._writer = self._reader = None
+        self._sent.clear()
+        self._unsent = []
+        self._outbox.close()
+        self._slots = self._reader = None
         self._buffer.close()
         # Before anybody is told, who may ask again at once.
         self._on_lost(self)
@@ -197,15 +196,7 @@ class ModelConnection(asyncio.Protocol):
             self._solo.has_company(now_s)
         is_lone = self._solo.is_of(self, now_s)
         for group in (self._first if self._is_lone else self._groupings).groups(parts):
-            try:
-                frame = self._frame(group, now_s + self._timeout_s)
-            except Exception as error:  # arrays of something else, or no memory for them
-                self._fail(group, error)
-                continue
-            unsent = send_now(self.sock, frame) if is_lone else frame
-            if unsent:
-                self._transport.write(self._in_flight.counted(unsent))
-            else:
+            if self._outbox.send(group, now_s + self._timeout_s, self.meter.rows(), is_lone):
                 self._poll(now_s)
 
     def _answering(self, frame: bytes | memoryview) -> Grouping:
@@ -216,19 +207,10 @@ class ModelConnection(asyncio.Protocol):
         """Whether there is one request, and no other worker has sent one, either."""
         return len(parts) == 1 and not self._sent and self.meter.rows() == parts[0].counted
 
-    def _frame(self, group: list[Part], deadline_s: float) -> bytes:
-        frame_id, first = next(self._ids) & 0xFFFF_FFFF, group[0]
-        grouping = self._groupings.at[first.place]
-        rows, inputs = [part.rows for part in group], grouping.taken(group)
-        specs, place, slots = grouping.inputs, first.place, self._writer
-        alone = ANY_SHAPE if first.any_shape else first.whole
-        frame = encode_request(frame_id, deadline_s, rows, inputs, specs, alone, place, slots)
-        self._sent[frame_id] = Sent(group, deadline_s, len(group), self.meter.rows())
-        return frame
-
-    def _fail(self, group: list[Part], error: Exception) -> None:
-        refuse_all(group, lambda: error)
-        self.meter.remove(self._worker, sum([part.counted for part in group]))
+    def _dropped(self, parts: list[Part]) -> None:
+        self.meter.remove(self._worker, sum([part.counted for part in parts]))
+        if self._releasing:
+            self._hang_up_if_idle()
 
     def _poll(self, begin_s: float) -> None:
         # It yields, because the model may need this core.

@@ -15,9 +15,6 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, Signature
 from tfaas_core.visit import Timing
 
-_LARGE_BYTES = 1 << 12
-"""Of an input. One as large that stayed until its answer would make the next find cold memory."""
-
 
 class Part(msgspec.Struct):
     """One request on its way.
@@ -91,14 +88,6 @@ class Grouping:
             rows, whole = _rows_in(inputs, most_rows)
         self._has_wholes = self._has_wholes or whole
         return Part(inputs, rows, whole, answer, rows or 1, timing, self._place)
-
-    def taken(self, parts: Sequence[Part]) -> list[Sequence[Array]]:
-        """The inputs of each, to be sent. If the first has a large one, no part keeps its own."""
-        inputs = [part.inputs for part in parts]
-        if any(array.nbytes >= _LARGE_BYTES for array in inputs[0]):
-            for part in parts:
-                part.inputs = ()
-        return inputs
 
     def share(self, outputs: list[Array], start: int, end: int) -> list[Array]:
         """The outputs for some of the rows of a run."""

@@ -11,7 +11,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tfaas_core.engine.shared.slots import LEAST_BYTES, Slot, SlotReader, SlotWriter
+from tfaas_core.engine.shared.slots import (
+    HALF_BYTES,
+    LEAST_BYTES,
+    NoSlot,
+    Slot,
+    SlotReader,
+    SlotWriter,
+)
 from tfaas_core.levels import ALIGNED_BYTES, Levels, as_numbers
 from tfaas_core.tensors import Array, TensorSpec
 
@@ -57,16 +64,19 @@ def _alike(parts: Sequence[Any]) -> tuple[Sequence[Array], bytes]:
     return (as_numbers(parts), b"") if scales or scale is None else (parts, _SCALE.pack(*scale))
 
 
-def are_put(pieces: list[Any], slots: SlotWriter) -> bool:
+def are_put(pieces: list[Any], slots: SlotWriter, may_wait: bool = False) -> bool:
     """Whether there was a slot for the arrays among ``pieces``; it stands there instead then.
 
-    If so, all pieces are bytes then.
+    If so, all pieces are bytes then. Raises NoSlot if there may be one later, and they
+    ``may_wait``.
     """
     size = 0
     for piece in pieces:
         size = _aligned(size) if type(piece) is bytes else size + piece.nbytes
     slot = slots.take(size) if size >= LEAST_BYTES else None
     if slot is None:
+        if may_wait and LEAST_BYTES <= size <= HALF_BYTES:
+            raise NoSlot
         return False
     try:
         at = slot.begin

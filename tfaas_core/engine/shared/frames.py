@@ -153,16 +153,18 @@ def encode_request(
     alone: int = False,
     signature: int = 0,
     slots: SlotWriter | None = None,
+    may_wait: bool = False,
 ) -> bytes:
     """A request frame; ``parts[i][j]`` is input j of part i, all of one shape but for axis 0.
 
-    If it is large, its values go to ``slots``, as far as there is room.
+    If it is large, its values go to ``slots``, as far as there is room. Raises NoSlot if there may
+    be some later, and it ``may_wait``.
     """
     pieces: list[Any] = [layout_of("I", len(part_rows)).pack(*part_rows)]
     size = _REQUEST_BODY.size + len(pieces[0])
     for index, spec in enumerate(specs):
         size += add_tensor(pieces, spec, [part[index] for part in parts])
-    if slots is not None and size >= LEAST_BYTES and are_put(pieces, slots):
+    if slots is not None and size >= LEAST_BYTES and are_put(pieces, slots, may_wait):
         size = _REQUEST_BODY.size + sum(map(len, pieces))
         alone |= _IN_SLOT
     head = _REQUEST.pack(size, frame_id, deadline_s, len(part_rows), len(specs), alone, signature)

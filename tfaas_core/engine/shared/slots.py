@@ -48,6 +48,10 @@ _BASE = -(-(_GIVEN_AT + 2) // PAGE_BYTES) * PAGE_BYTES
 _TO_SERVABLE, _TO_WORKER = 0, 1
 
 
+class NoSlot(Exception):
+    """There is no room now, and there will be once others have been read."""
+
+
 class Slot(msgspec.Struct, frozen=True, order=True):
     """Bytes ``begin`` to ``end`` of the memory; ``number`` is that of its mark."""
 

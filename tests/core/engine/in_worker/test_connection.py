@@ -19,6 +19,7 @@ from tfaas_core.engine.shared.frames import (
     encode_failure,
 )
 from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.engine.shared.slots import SharedSlots
 from tfaas_core.errors import DoesNotFit, ModelLost
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.testing.engine_harness import are_sums, rows_of
@@ -38,6 +39,8 @@ async def connected(
     max_queue_rows: int = 1_000_000,
     on_lost: Callable[[ModelConnection], object] = lambda _connection: None,
     in_flight: InFlight | None = None,
+    timeout_s: float = 10,
+    slots: SharedSlots | None = None,
 ) -> AsyncIterator[tuple[ModelConnection, socket.socket]]:
     """A connection, and the model's side of it."""
     ours, theirs = socket.socketpair()
@@ -54,11 +57,12 @@ async def connected(
         meter=Meter.create(1),
         worker=0,
         max_queue_rows=max_queue_rows,
-        timeout_s=10,
+        timeout_s=timeout_s,
         in_flight=in_flight or InFlight(1 << 30),
         busy_poll=BusyPoll(busy_poll_s),
         on_lost=is_lost,
         max_wait_s=max_wait_s,
+        slots=slots,
     )
     await asyncio.get_running_loop().create_unix_connection(lambda: connection, sock=ours)
     with theirs:
