@@ -95,6 +95,13 @@ async def test_what_is_proven_takes_over_but_for_what_the_first_engine_answers_o
         assert is_fast(await run(version, rows_of(5)), rows_of(5))
 
 
+@in_event_loop
+async def test_a_converter_may_tell_what_nobody_wants_to_know(tmp_path: Path) -> None:
+    async with accelerated(tmp_path) as harness:
+        name, reason = await verdict(harness, await uploaded(harness, "telling"))
+        assert name == "Swift", reason
+
+
 WHYS = {
     "unfit": "it has an op that Swift lacks",
     "raising": "SystemExit: enough of this",

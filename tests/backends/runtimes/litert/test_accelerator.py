@@ -66,6 +66,25 @@ def test_a_saved_model_answers_alike_whatever_the_number_of_rows_and_whatever_th
         assert "times as fast" in str(error)  # noqa: PT017
 
 
+def test_large_variables_become_constants(tmp_path: Path) -> None:
+    class Large(tf.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.weights = tf.Variable(tf.random.normal([600, 600], seed=1) / 30)
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 600], tf.float32, "x")])  # type: ignore[untyped-decorator]
+        def __call__(self, x: Any) -> dict[str, Any]:
+            return {"y": tf.nn.relu(x @ self.weights)}
+
+    model = Large()
+    tf.saved_model.save(model, tmp_path / "model", signatures=model.__call__)
+    servable = SavedModelRuntime().load(tmp_path / "model", Params(), LoadOptions(threads=1))
+    rows = np.random.default_rng(1).normal(size=(3, 600)).astype(np.float32)
+    (expected,) = servable.run([rows])
+    assert np.allclose(fast(servable).run([rows])[0], expected, atol=1e-5)
+    assert np.array_equal(servable.run([rows])[0], expected)
+    servable.close()
+
+
 def test_numbers_that_are_not_finite_wake_tensorflow(tmp_path: Path) -> None:
     def build() -> None:
         x = tf.compat.v1.placeholder(tf.float32, [None, 3], "x")

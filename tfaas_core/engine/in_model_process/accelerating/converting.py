@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -73,6 +75,14 @@ def _mute_stderr() -> None:
     os.close(read)
     os.dup2(write, 2)
     os.close(write)
+    sys.stderr = _Nowhere()
+
+
+class _Nowhere(io.TextIOBase):
+    """Where Python writes to, which would raise an error if nobody reads."""
+
+    def write(self, text: str) -> int:
+        return len(text)
 
 
 def _refused(accelerator: Accelerator, error: BaseException, path: str) -> Acceleration:
