@@ -70,8 +70,8 @@ def pool_of(context: EngineContext, fork_servers: ForkServers) -> Pool:
     settings = msgspec.structs.replace(pool_settings(context), modes=modes)
     if not settings.options.accelerate:
         return Pool(settings, fork_servers)
-    memory_bytes = context.config.engine.max_model_memory_bytes
-    conversions = Conversions(fork_servers, context.runtimes, memory_bytes)
+    most = context.config.engine.max_model_memory_bytes, context.config.engine.max_memory_bytes
+    conversions = Conversions(fork_servers, context.runtimes, *most)
     cache = ConversionCache(_folder(context, "accelerate_cache"))
     return Pool(settings, fork_servers, Accelerations(conversions, cache, settings.options))
 

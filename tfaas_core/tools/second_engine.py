@@ -41,8 +41,8 @@ async def _accelerated(
 ) -> dict[str, str]:
     config = lone.context.config
     options = with_threads(LoadOptions.of(config.engine, config.models), candidate, mode)
-    memory_bytes = config.engine.max_model_memory_bytes
-    conversions = Conversions(lone.fork_servers, lone.context.runtimes, memory_bytes)
+    most = config.engine.max_model_memory_bytes, config.engine.max_memory_bytes
+    conversions = Conversions(lone.fork_servers, lone.context.runtimes, *most)
     examples = inputs_of_examples(lone.codecs, record, config.engine.max_queue_rows)
     order = AccelerationOrder.of(candidate, options, loaded, packed_examples(examples))
     try:

@@ -85,6 +85,8 @@ class OddAccelerator(Accelerator):
                 np.ones(5 * 2**30, np.uint8)
             case "telling":
                 print("a converter tells much", file=sys.stderr, flush=True)
+            case "eating-some":
+                np.ones(2**30, np.uint8)
             case "huge":
                 return bytes(2 << 20)
         return servable.kind.encode()

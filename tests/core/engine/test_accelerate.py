@@ -131,6 +131,13 @@ async def test_whatever_else_is_refused_in_one_line_and_served_as_before(
             assert is_sum(await harness.worker.run(version, rows_of(3)), rows_of(3))
 
 
+@in_event_loop
+async def test_a_trial_takes_no_more_than_all_models_may(tmp_path: Path) -> None:
+    async with accelerated(tmp_path, "engine.max_memory_bytes=800000000") as harness:
+        name, reason = await verdict(harness, await uploaded(harness, "eating-some"))
+        assert (name, "MemoryError" in reason) == ("Slow", True), reason
+
+
 async def _not_tried(*_arguments: object) -> object:
     raise AssertionError("it is tried again")
 

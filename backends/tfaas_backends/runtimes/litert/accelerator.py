@@ -11,6 +11,9 @@ from tfaas_core.tensors import Signature
 _TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tf-nightly")
 _LITERT = "ai-edge-litert"
 
+_CONVERSION = "conversion 2"
+"""Another one if ``conversion`` changes: then what was refused, and kept, is tried again."""
+
 
 class LiteAccelerator(Accelerator):
     """Converts what a session computes by TensorFlow's converter, and runs it by LiteRT."""
@@ -20,7 +23,8 @@ class LiteAccelerator(Accelerator):
     preload = ("tfaas_backends.runtimes.litert.model",)
 
     def versions(self) -> Sequence[str]:
-        return (_found((_LITERT,), "install tfaas[fast]"), _found(_TENSORFLOW, "install it"))
+        lite = _found((_LITERT,), "install tfaas[fast]")
+        return (lite, _found(_TENSORFLOW, "install it"), _CONVERSION)
 
     def convert(self, servable: Servable) -> bytes:
         # Only here: it imports TensorFlow.

@@ -42,14 +42,14 @@ class Conversion(msgspec.Struct, frozen=True):
 
 
 class Conversions:
-    """``memory_bytes``: what any model's process may take; 0: no limit."""
+    """``most_bytes``: what the process of a trial may take, each; 0: no limit of its own."""
 
     def __init__(
-        self, fork_servers: ForkServers, runtimes: Mapping[str, Runtime], memory_bytes: int
+        self, fork_servers: ForkServers, runtimes: Mapping[str, Runtime], *most_bytes: int
     ) -> None:
         self._fork_servers = fork_servers
         self._runtimes = runtimes
-        self._memory_bytes = min(memory_bytes or MOST_MEMORY_BYTES, MOST_MEMORY_BYTES)
+        self._memory_bytes = min([MOST_MEMORY_BYTES, *filter(None, most_bytes)])
 
     def accelerator(self, runtime: str) -> Accelerator | None:
         """That of a runtime."""
