@@ -60,7 +60,7 @@ class ModelConnection(asyncio.Protocol):
         ``slots``: where the values of large frames are, if both ends have the memory for it.
         """
         sock.setblocking(False)
-        self.sock, self.meter, self._in_flight = sock, meter, in_flight
+        self.sock, self.meter = sock, meter
         self._solo, self.model, self._plugin = solo, version.name, plugin
         self._groupings = Groupings(version)
         self._first, self._is_lone = self._groupings.at[0], self._groupings.is_lone
@@ -71,13 +71,11 @@ class ModelConnection(asyncio.Protocol):
         """Whether the servable was loaded for this connection."""
         self._closed, self._loop = asyncio.Event(), asyncio.get_running_loop()
         self._transport: asyncio.WriteTransport | None = None
-        self._slots = slots
-        writer, self._reader = ends_of(slots)
+        self._slots, (writer, self._reader) = slots, ends_of(slots)
         self._unsent: list[Part] = []
         self._sent: dict[int, Sent] = {}
-        self._buffer = AnswerBuffer(in_flight, self._sent)
-        ends = (sock, self._groupings, writer, self._sent, in_flight)
-        self._outbox = Outbox(*ends, self._dropped)
+        self._buffer, dropped = AnswerBuffer(in_flight, self._sent), self._dropped
+        self._outbox = Outbox(sock, self._groupings, writer, self._sent, in_flight, dropped)
         self._sweeper: asyncio.TimerHandle | None = None
         self._releasing = self.lost = False
 

@@ -60,6 +60,31 @@ odd = st.sampled_from(
 commas = st.sampled_from([",", ", ", ",  ", " ,", ",\n"])
 
 
+TEXTS = [
+    '{"values":%s}',
+    '{"values": %s, "model": "vk"}',
+    '{"model":"vk","values":%s}',
+    '{"model":"[[1.5]]","values":%s}',
+    '{"values":%s,"values":%s}',
+    '{"values":"","values":%s}',
+    '{"values":%s,"values":null}',
+    '{"values":%s,"model":"\\u005b"}',
+    '{"values":%s,"label":"x"}',
+    '{"values":%s,"model":7}',
+    '{"inputs":{"x":%s,"y":%s}}',
+    '{"inputs":{"x":%s,"x":%s}}',
+    '{"inputs":{"x":%s,"y":[1,2]},"keys":["a","b"]}',
+    '{"inputs":[{"name":"x","shape":[3,1],"datatype":"FP32","data":%s}]}',
+    '{"instances":%s}',
+    '{"instances":[{"x":%s},{"x":%s}]}',
+    '{"inputs":%s}',
+    '{"value":%s}',
+    "[%s]",
+    "%s",
+]
+"""Bodies with lists in the places of ``%s``."""
+
+
 @contextmanager
 def without() -> Iterator[None]:
     """As if it had not been built."""
@@ -161,32 +186,7 @@ def bodies(draw: st.DrawFn) -> bytes:
     if draw(st.integers(0, 3)) == 0:
         rows[draw(st.integers(0, len(rows) - 1))] = f"[{comma.join([*row[1:], draw(odd)])}]"
     values = f"[{comma.join(rows)}]"
-    text = draw(
-        st.sampled_from(
-            [
-                '{"values":%s}',
-                '{"values": %s, "model": "vk"}',
-                '{"model":"vk","values":%s}',
-                '{"model":"[[1.5]]","values":%s}',
-                '{"values":%s,"values":%s}',
-                '{"values":"","values":%s}',
-                '{"values":%s,"values":null}',
-                '{"values":%s,"model":"\\u005b"}',
-                '{"values":%s,"label":"x"}',
-                '{"values":%s,"model":7}',
-                '{"inputs":{"x":%s,"y":%s}}',
-                '{"inputs":{"x":%s,"x":%s}}',
-                '{"inputs":{"x":%s,"y":[1,2]},"keys":["a","b"]}',
-                '{"inputs":[{"name":"x","shape":[3,1],"datatype":"FP32","data":%s}]}',
-                '{"instances":%s}',
-                '{"instances":[{"x":%s},{"x":%s}]}',
-                '{"inputs":%s}',
-                '{"value":%s}',
-                "[%s]",
-                "%s",
-            ]
-        )
-    )
+    text = draw(st.sampled_from(TEXTS))
     body = text.replace("%s", values).encode()
     match draw(st.integers(0, 5)):
         case 0:
